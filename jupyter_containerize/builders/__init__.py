@@ -1,0 +1,1 @@
+"""`ImagePlan` to `Image`."""

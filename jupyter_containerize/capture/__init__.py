@@ -1,0 +1,1 @@
+"""Kernel and notebook to `Snapshot`."""

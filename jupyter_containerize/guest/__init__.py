@@ -1,0 +1,1 @@
+"""Copied into images and run there; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Value types: frozen, serialisable, no I/O."""

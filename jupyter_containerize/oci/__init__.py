@@ -1,0 +1,1 @@
+"""Bytes: tar, layers, the store, layouts, validation."""

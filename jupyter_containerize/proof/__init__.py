@@ -1,0 +1,1 @@
+"""What a run gave, compared with what the notebook recorded; pure functions."""

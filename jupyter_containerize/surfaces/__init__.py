@@ -1,0 +1,1 @@
+"""Where people and programs meet us: parse, call the workflow, render."""
