@@ -34,7 +34,7 @@ class ContainerizeError(Exception):
         self.also = also
 
     def __str__(self) -> str:
-        """What, why and fix as plain lines; further problems follow."""
+        """Return what, why and fix as plain lines; further problems follow."""
         lines = [f"{self.what} [{self.code}]"]
         if self.why:
             lines.append(f"  why: {self.why}")

@@ -31,7 +31,8 @@ VOLATILE: Mapping[str, bool] = {"volatile": True}
 
 def to_json(value: Any, *, volatile: bool = True) -> Any:
     """Return `value` as plain JSON data; without volatile fields if `volatile` is false."""
-    return _encoder(type(value))(value, volatile)
+    kind: Any = type(value)
+    return _encoder(kind)(value, volatile)
 
 
 def from_json(kind: type[T], data: Any) -> T:
@@ -41,7 +42,8 @@ def from_json(kind: type[T], data: Any) -> T:
     tolerates small additions. Errors: `ContainerizeError("bad-format")`.
     """
     try:
-        result: T = _decoder(kind)(data)
+        hint: Any = kind
+        result: T = _decoder(hint)(data)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ContainerizeError(
             "bad-format",
@@ -95,7 +97,7 @@ def _encoder(kind: Any) -> Callable[[Any, bool], Any]:
 
 
 def _encode(value: Any, volatile: bool) -> Any:
-    kind = type(value)
+    kind: Any = type(value)
     if kind is str or kind is int or value is None or kind is bool or kind is float:
         return value
     return _encoder(kind)(value, volatile)
