@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from pathlib import Path
 
 import pytest
 
@@ -27,3 +29,13 @@ def _own_store(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("JUPYTER_CONTAINERIZE_STORE", str(folder / "store"))
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(folder / "jupyter"))
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """`environment("science")`: the Python of a kernel's environment of tests/environments.py."""
+    source = Path(__file__).parent / "environments.py"
+    spec = importlib.util.spec_from_file_location("containerize_test_environments", source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda name: str(module.python_of(name))

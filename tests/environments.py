@@ -1,0 +1,85 @@
+"""The kernels' environments that tests and benchmarks run notebooks in.
+
+`python tests/environments.py [NAME ...]` makes them under `.envs/` (or
+`$CONTAINERIZE_TEST_ENVIRONMENTS`) with uv, bytecode compiled. An environment is made anew
+when its list here changes. Fixture: `environment("science")` gives its Python.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Name to requirements. `bare` is a kernel without our package or anything else.
+ENVIRONMENTS: dict[str, list[str]] = {
+    "bare": ["ipykernel"],
+    "science": [
+        "h5py",
+        "ipykernel",
+        "matplotlib",
+        "opencv-python-headless",
+        "pandas",
+        "pillow",
+        "polars",
+        "pyarrow",
+        "scikit-learn",
+        "tensorflow-cpu",
+    ],
+    "corpus": [
+        "control",
+        "emcee",
+        "gplearn",
+        "hdbscan",
+        "ipykernel",
+        "lmfit",
+        "matplotlib",
+        "mesa",
+        "networkx",
+        "papermill",
+        "seaborn",
+        "statsmodels",
+        "sympy",
+        "tqdm",
+        "xarray",
+    ],
+}
+
+
+def folder() -> Path:
+    """The folder that holds all environments."""
+    return Path(os.environ.get("CONTAINERIZE_TEST_ENVIRONMENTS") or ROOT / ".envs")
+
+
+def python_of(name: str) -> Path:
+    """Make the environment if it is missing or outdated; return its Python."""
+    wanted = "\n".join([sys.version, *ENVIRONMENTS[name]])
+    digest = hashlib.sha256(wanted.encode()).hexdigest()
+    place = folder() / name
+    python = place / "bin" / "python"
+    stamp = place / ".requirements"
+    folder().mkdir(parents=True, exist_ok=True)
+    with open(folder() / f".{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.exists() and stamp.read_text() == digest:
+            return python
+        uv = [sys.executable, "-m", "uv"]
+        base = getattr(sys, "_base_executable", sys.executable)
+        subprocess.run([*uv, "venv", "--clear", "-q", "--python", base, str(place)], check=True)
+        subprocess.run(
+            [*uv, "pip", "install", "-q", "--python", str(python), "--compile-bytecode",
+             *ENVIRONMENTS[name]],
+            check=True,
+        )  # fmt: skip
+        stamp.write_text(digest)
+    return python
+
+
+if __name__ == "__main__":
+    for wanted_name in sys.argv[1:] or ENVIRONMENTS:
+        print(f"{wanted_name}: {python_of(wanted_name)}", flush=True)
