@@ -1,0 +1,86 @@
+# Two commands do everything on a fresh machine:  make demo   and   make test
+# Prerequisites: make, and Python 3.10 or newer with venv.
+
+PYTHON ?= python3
+VENV := .venv
+DEMO := .envs/demo
+STORE ?= $(CURDIR)/.cache/demo-store
+WORKERS ?= auto
+
+.PHONY: demo test lint types imports unit bench format clean prerequisites debian
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    take the Keras example from cells to a verified container run"
+	@echo "make test    install what the tests need and run lint, types, import contracts and all tests"
+	@echo "make bench   measure, as ratios within one run"
+	@echo "make format  format the code"
+	@echo "make clean   remove everything that make made"
+
+prerequisites:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "Python is missing. Install it: apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "$(PYTHON) is older than 3.10. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv is missing. Install it: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.ready: pyproject.toml | prerequisites
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(VENV)/bin/python -m ensurepip -q
+	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check 'uv>=0.5'
+	@$(VENV)/bin/python -m uv pip install -q --python $(VENV)/bin/python -e '.[test,lint]'
+	@touch $@
+
+# -- demo ----------------------------------------------------------------------------------
+
+$(DEMO)/.ready: pyproject.toml examples/keras_classifier/requirements.txt | prerequisites
+	@echo "Setting up an environment with TensorFlow in $(DEMO) (a minute or two) ..."
+	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
+	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check 'uv>=0.5'
+	@$(DEMO)/bin/python -m uv pip install -q --compile-bytecode --python $(DEMO)/bin/python \
+	  -e . -r examples/keras_classifier/requirements.txt
+	@touch $@
+
+demo: $(DEMO)/.ready
+	$(DEMO)/bin/jupyter-containerize build examples/keras_classifier/keras_classifier.ipynb \
+	  --kernel $(CURDIR)/$(DEMO)/bin/python --store $(STORE) --run --verify
+
+# -- test ----------------------------------------------------------------------------------
+
+test: debian $(VENV)/.ready lint types imports unit
+
+# As root on Debian the tests install the real parts they run against.
+DEBIAN_PACKAGES := docker.io proot skopeo umoci busybox-static mmdebstrap python3-venv python3-numpy
+debian:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	  missing=$$(for p in $(DEBIAN_PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || echo $$p; done); \
+	  if [ -n "$$missing" ]; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
+
+lint: $(VENV)/.ready
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+
+types: $(VENV)/.ready
+	$(VENV)/bin/mypy
+
+imports: $(VENV)/.ready
+	$(VENV)/bin/lint-imports
+
+unit: $(VENV)/.ready
+	$(VENV)/bin/python tests/environments.py
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+
+bench: $(VENV)/.ready
+	$(VENV)/bin/python tests/environments.py science
+	$(VENV)/bin/python benchmarks/run.py
+
+format: $(VENV)/.ready
+	$(VENV)/bin/ruff check --fix -q . || true
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) .envs .cache .artifacts .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
