@@ -1,0 +1,4 @@
+def greeting(basket):
+    from .unused_until_called import LINE
+
+    return LINE.format(basket.total())

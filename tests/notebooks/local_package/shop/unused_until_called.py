@@ -1,0 +1,1 @@
+LINE = "That makes {:.2f}."

@@ -1,0 +1,2 @@
+scripted = "set by a script"
+print("the script runs")
