@@ -67,7 +67,8 @@ class RunSpec:
 
     `parameters` are texts as the user wrote them (`{"epochs": "5"}`); the guest parses them.
     `network` true joins the machine's network; default none. `entrypoint`, if given,
-    replaces the image's entrypoint and command (used by tests and by `--`).
+    replaces the image's entrypoint and command (used by tests and by `--`). `isolation`, if
+    given, is the only one that will do. Values in `environment` are never written to disk.
     """
 
     image: str
@@ -80,6 +81,7 @@ class RunSpec:
     limits: Limits = field(default_factory=Limits)
     entrypoint: tuple[str, ...] | None = None
     user: str | None = None
+    isolation: Isolation | None = None
 
 
 @dataclass(frozen=True, slots=True)
