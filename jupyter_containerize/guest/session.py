@@ -1,0 +1,177 @@
+"""One run of the notebook: its cells in order, in one event loop, as in a kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import io
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+from .changed_files import Listing, bring_out, listing
+from .log import Log
+from .notebook import RunningNotebook, source_of, tags_of
+from .outputs import Recorder
+from .parameters import read_parameters
+from .parameters import source_of as parameters_cell
+from .problem import CannotStart
+from .settings import Settings, check_mounts, prepare_outputs, read_settings
+from .streams import CellStream
+
+INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
+BETWEEN_CELLS_SECONDS = 0.01  # a kernel's loop turns while the next request is on its way
+EXIT_SECONDS = 10.0
+
+
+def run(arguments: list[str]) -> int:
+    """Run the notebook with the container's arguments; return the exit code (see `train`)."""
+    try:
+        settings = read_settings()
+        values = read_parameters(arguments, settings.parameters)
+        notebook = RunningNotebook(settings.notebook)
+        check_mounts(settings.large_files)
+        trail = os.path.join(prepare_outputs(settings.outputs), "cells.jsonl")
+        before = listing(settings.folder, besides=settings.outputs)
+        enter_notebook(settings)
+    except CannotStart as problem:
+        print(problem, file=sys.stderr)
+        return 2
+    if values:
+        notebook.inject(parameters_cell(values))
+    code = Session(settings, notebook, Log(trail)).run(before)
+    watchdog = threading.Timer(EXIT_SECONDS, os._exit, (code,))
+    watchdog.daemon = True  # a cell's thread or exit handler may never end; the run has
+    watchdog.start()
+    return code
+
+
+def enter_notebook(settings: Settings) -> None:
+    """Make the process look as the kernel did: folder, paths, arguments, variables."""
+    os.environ.setdefault("MPLBACKEND", settings.matplotlib_backend or INLINE_BACKEND)
+    if settings.cwd:
+        try:
+            os.chdir(settings.cwd)
+        except OSError as error:
+            raise CannotStart(f"The notebook's folder cannot be entered: {error}.") from error
+    # IPython first, the notebook's folder later: a token.py there must not shadow Python's.
+    sys.path.extend(path for path in settings.sys_path if path and path not in sys.path)
+    try:
+        import IPython  # noqa: F401, PLC0415 - only now can it be found
+    except ImportError as error:
+        raise CannotStart(f"IPython is not in the image: {error}. Build it again.") from error
+    if settings.sys_path:
+        sys.path[:] = settings.sys_path
+    elif "" not in sys.path:
+        sys.path.insert(0, "")
+    sys.argv = ["ipykernel_launcher.py", "-f", "kernel.json"]
+
+
+class Session:
+    """The cells' run and what it leaves: log, trail, executed notebook, changed files."""
+
+    def __init__(self, settings: Settings, notebook: RunningNotebook, log: Log) -> None:
+        from .cells import CellRunner  # noqa: PLC0415 - imports IPython
+        from .shell import make_shell  # noqa: PLC0415 - imports IPython
+
+        self._settings = settings
+        self._notebook = notebook
+        self._log = log
+        self._recorder = Recorder(log)
+        self._executed = os.path.join(settings.outputs, "executed.ipynb")
+        self._save()
+        faulthandler.enable(os.dup(2))
+        sys.stdout = CellStream("stdout", 1, self._recorder.stream)
+        sys.stderr = CellStream("stderr", 2, self._recorder.stream)
+        self._shell = make_shell(self._recorder)
+        self._runner = CellRunner(self._shell)
+
+    def run(self, before: Listing) -> int:
+        """Run all cells, save the notebook, bring out the files; return the exit code."""
+        cells = self._notebook.cells
+        self._log.trail("run-start", cells=len(cells))
+        started = time.monotonic()
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            code = loop.run_until_complete(self._run_cells(cells))
+        except KeyboardInterrupt:
+            code = 0
+        loop.set_exception_handler(lambda *_: None)  # tasks that never end are not news
+        self._recorder.close()
+        complete = self._save() and self._bring_out(before)
+        if self._runner.signal:
+            code = 128 + self._runner.signal
+        code = code or (0 if complete else 1)
+        self._log.trail("run-end", exit_code=code, seconds=round(time.monotonic() - started, 3))
+        return code
+
+    async def _run_cells(self, cells: list[dict[str, Any]]) -> int:
+        for place, cell in enumerate(cells, 1):
+            label = f"[{place}/{len(cells)}] {self._title(cell)}"
+            if not await self._run_cell(cell, label):
+                return 1
+            if self._shell.leaving:
+                left = len(cells) - place
+                self._log.say(f"{label} called exit(): {left} more cells did not run")
+                return 0
+            await asyncio.sleep(BETWEEN_CELLS_SECONDS)
+            if self._runner.signal:
+                return 1
+        return 0
+
+    async def _run_cell(self, cell: dict[str, Any], label: str) -> bool:
+        """Run one cell; return whether the next one may run."""
+        source = source_of(cell)
+        facts = {"number": self._notebook.number(cell), "id": cell["id"]}
+        self._log.say(f"{label}: {source.strip().splitlines()[0][:70]}")
+        self._log.trail("cell-start", **facts)
+        self._recorder.open(cell)
+        cell["execution_count"] = self._shell.execution_count
+        started = time.monotonic()
+        outcome = await self._runner.run(source)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        seconds = round(time.monotonic() - started, 3)
+        error = outcome.error
+        allowed = error is not None and "raises-exception" in tags_of(cell)
+        failed = bool(self._runner.signal) or (error is not None and not allowed)
+        state = "interrupted" if self._runner.signal else "failed" if failed else "ok"
+        name = type(error).__name__ if error else ""
+        self._log.trail("cell-end", **facts, state=state, seconds=seconds, error=name)
+        if state == "failed":
+            line = f" at line {outcome.line}" if outcome.line else ""
+            self._log.say(f"{label} failed{line} after {seconds:.1f} s: {name}: {error}")
+        else:
+            self._log.say(f"{label} … {seconds:.1f} s" + (", interrupted" if failed else ""))
+        self._save()
+        return not failed
+
+    def _title(self, cell: dict[str, Any]) -> str:
+        number = self._notebook.number(cell)
+        return f"cell {number}" if number else "parameters"
+
+    def _save(self) -> bool:
+        try:
+            self._notebook.write(self._executed)
+        except OSError as error:
+            self._log.say(f"The executed notebook cannot be written: {error}")
+            return False
+        return True
+
+    def _bring_out(self, before: Listing) -> bool:
+        """Bring out what cells left in the notebook's folder; say what could not be brought."""
+        for thing in gc.get_objects():
+            if type(thing) in (io.TextIOWrapper, io.BufferedWriter) and not thing.closed:
+                with contextlib.suppress(OSError, ValueError):
+                    thing.flush()  # a cell opened it and never closed it
+        count, problems = bring_out(self._settings.folder, before, self._settings.outputs)
+        for problem in problems:
+            self._log.say(f"This file could not be brought to the outputs: {problem}")
+        if count:
+            self._log.say(f"{count} files are in {self._settings.outputs}/files")
+        return not problems

@@ -1,0 +1,82 @@
+"""Standard output and error of the cells, caught where ipykernel catches them.
+
+Python's writes come through `CellStream`; what C code and child processes write to file
+descriptors 1 and 2 comes through a pipe. Both end in one `emit(name, text)`, in order.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import os
+import select
+import threading
+from collections.abc import Callable
+
+
+class CellStream(io.TextIOBase):
+    """What `sys.stdout` or `sys.stderr` is while cells run; has ipykernel's `OutStream`'s traits.
+
+    No terminal, no `buffer`; `fileno()` is the container's log, as it is the server's in a kernel.
+    """
+
+    encoding = "UTF-8"
+
+    def __init__(self, name: str, fd: int, emit: Callable[[str, str], None]) -> None:
+        self.name = name
+        self._emit = emit
+        self._fd = fd
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._log_fd = os.dup(fd)
+        self._pipe, write_end = os.pipe()
+        os.set_blocking(self._pipe, False)
+        os.dup2(write_end, fd)
+        os.close(write_end)
+        threading.Thread(target=self._watch, name=f"{name} watcher", daemon=True).start()
+
+    def fileno(self) -> int:
+        """Return the descriptor of the container's log."""
+        return self._log_fd
+
+    def isatty(self) -> bool:
+        """Return false: a notebook's cell has no terminal."""
+        return False
+
+    def writable(self) -> bool:
+        """Return true."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Emit `text` behind all that reached the file descriptor before."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text)}")
+        if os.getpid() != self._pid:  # a forked child: its memory is not the cell's
+            data = memoryview(text.encode(errors="replace"))
+            while data:
+                data = data[os.write(self._fd, data) :]
+            return len(text)
+        with self._lock:
+            self.drain()
+            self._emit(self.name, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Emit what has reached the file descriptor."""
+        if os.getpid() == self._pid:
+            self.drain()
+
+    def drain(self) -> None:
+        """Emit everything that lies in the pipe now."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            while data := os.read(self._pipe, 65536):
+                self._emit(self.name, self._decoder.decode(data))
+
+    def _watch(self) -> None:
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLIN)
+        while True:
+            poll.poll()
+            self.drain()
