@@ -43,7 +43,8 @@ class PlanOptions:
 
     `guest` maps the guest's file names to their source text, read by the workflow because
     planning opens no file. `created` is RFC 3339 in UTC. `name` is the image's reference,
-    "" to derive one from the notebook's name.
+    "" to derive one from the notebook's name. `mounts` are paths that the image leaves out
+    and a run mounts. `snapshot_digest` saves computing it again.
     """
 
     guest: Mapping[str, str]
@@ -52,6 +53,8 @@ class PlanOptions:
     base: Base = field(default_factory=Base)
     created: str = "1970-01-01T00:00:00Z"
     max_layers: int = MAX_LAYERS
+    mounts: tuple[str, ...] = ()
+    snapshot_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,10 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class SystemPackage:
-    """The dpkg or rpm package that owns system files; `status` is its dpkg stanza, or ""."""
+    """The dpkg or rpm package that owns system files; `status` is its dpkg stanza, or "".
+
+    `distro` is the operating system's ID and version from os-release (`debian-12`), or "".
+    """
 
     manager: str
     name: str
@@ -198,6 +201,7 @@ class SystemPackage:
     architecture: str
     source: str = ""
     status: str = ""
+    distro: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,5 @@
 """`Snapshot` to `ImagePlan`; pure functions."""
+
+from .compose import plan
+
+__all__ = ["plan"]

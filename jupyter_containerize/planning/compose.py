@@ -1,0 +1,242 @@
+"""`plan`: a snapshot becomes an image plan."""
+
+from __future__ import annotations
+
+import base64
+import posixpath
+from collections.abc import Iterable, Iterator
+
+from ..errors import ContainerizeError
+from ..model.files import FileEntry, FileKind
+from ..model.options import PlanOptions
+from ..model.plan import (
+    GUEST_CONFIG_FILE,
+    GUEST_FOLDER,
+    NOTEBOOK_FILE,
+    ROOT,
+    SBOM_FILE,
+    BaseKind,
+    BinaryContent,
+    Entry,
+    ImagePlan,
+    InlineContent,
+    LayerKind,
+    LayerPlan,
+)
+from ..model.reference import Reference
+from ..model.snapshot import Distribution, Snapshot, SystemGroup
+from . import loader_cache
+from .check import check_paths
+from .config import created, image_config, writable_folders
+from .contents import Sorted, kept_entries, sort_files
+from .folders import with_own_folders
+from .layers import group, layer
+from .links import prefix_links
+from .notebook import guest_config_text, notebook_text
+from .placement import Placement, under
+from .sbom import sbom_text
+from .system import NOT_COPIED, system_entries
+
+
+def plan(snapshot: Snapshot, options: PlanOptions) -> ImagePlan:
+    """Return everything that the image of `snapshot` will contain. Pure; opens nothing.
+
+    The same snapshot and options give an equal plan on any day and machine.
+    Errors: `platform-not-linux`, `invalid-reference`, `invalid-creation-date`,
+    `path-conflict`, `path-not-allowed`.
+    """
+    _check_platform(snapshot, options)
+    digest = options.snapshot_digest or snapshot.digest()
+    date = created(options.created)
+    if options.name:
+        name = str(Reference.parse(options.name))
+    else:
+        name = str(Reference.from_title(posixpath.splitext(snapshot.notebook.name)[0]))
+    return ImagePlan(
+        kind=options.kind,
+        name=name,
+        platform=snapshot.platform,
+        base=options.base,
+        layers=_Composer(snapshot, options).layers(),
+        config=image_config(snapshot, options, name=name, date=date, snapshot_digest=digest),
+        snapshot_digest=digest,
+        interpreter=snapshot.interpreter.executable,
+        pyc_magic=snapshot.interpreter.pyc_magic,
+        created=date,
+        findings=snapshot.findings,
+    )
+
+
+class _Composer:
+    """Collects one snapshot's entries layer by layer."""
+
+    def __init__(self, snapshot: Snapshot, options: PlanOptions) -> None:
+        self._snapshot = snapshot
+        self._options = options
+        links = (entry for entry in _all_files(snapshot) if entry.kind is FileKind.SYMLINK)
+        self._placement = Placement(snapshot, links)
+        self._cache_tag = snapshot.interpreter.cache_tag
+        self._layers: list[LayerPlan] = []
+        self._targets: set[str] = set()
+        self._links: dict[str, Entry] = {}
+        self._private: dict[str, Entry] = {}
+
+    def layers(self) -> tuple[LayerPlan, ...]:
+        """Return all layers, lowest first, without empty ones."""
+        self._system()
+        self._libraries()
+        self._programs()
+        for members in group(self._snapshot.distributions, self._options.max_layers):
+            entries: dict[str, Entry] = {}
+            for distribution in members.distributions:
+                entries.update(self._distribution(distribution))
+            names = [f"{d.name} {d.version}" for d in members.distributions]
+            self._add(members.kind, members.title, entries, names)
+        self._local_code()
+        self._data()
+        self._guest()
+        self._add_links()
+        self._notebook()
+        layers = with_own_folders(
+            self._layers,
+            roots=writable_folders(self._snapshot),
+            except_under=[moved.kernel for moved in self._placement.moved],
+        )
+        check_paths(layers)
+        return layers
+
+    def _add(
+        self, kind: LayerKind, title: str, entries: dict[str, Entry], contains: Iterable[str]
+    ) -> None:
+        """Add a layer of those entries that no layer below has."""
+        fresh = {path: entry for path, entry in entries.items() if path not in self._targets}
+        if fresh:
+            self._targets.update(fresh)
+            self._layers.append(layer(kind, title, fresh, sorted(set(contains))))
+
+    def _shared(self, found: Sorted) -> dict[str, Entry]:
+        """Put aside what may not be in a shared layer, and return the rest."""
+        self._links.update(found.links)
+        for target, entry in found.private.items():
+            self._private.setdefault(target, entry)
+        return found.shared
+
+    def _system(self) -> None:
+        entries: dict[str, Entry] = {}
+        contains = []
+        for files in self._snapshot.system_files:
+            if files.group is SystemGroup.TOOLS:
+                continue
+            tag = self._cache_tag if files.group is SystemGroup.STDLIB else ""
+            copied = [entry for entry in files.files if entry.path not in NOT_COPIED]
+            found = sort_files(copied, self._placement, bytecode=files.bytecode, cache_tag=tag)
+            entries.update(self._shared(found))
+            contains.append(files.group.value)
+        title = f"Python {self._snapshot.interpreter.version} and system files"
+        self._add(LayerKind.BASE, title, entries, contains)
+
+    def _libraries(self) -> None:
+        entries: dict[str, Entry] = {}
+        for library in self._snapshot.libraries:
+            entries.update(self._shared(sort_files(library.files, self._placement)))
+        names = [library.soname for library in self._snapshot.libraries]
+        self._add(LayerKind.LIBRARIES, "shared libraries", entries, names)
+
+    def _programs(self) -> None:
+        entries: dict[str, Entry] = {}
+        for files in self._snapshot.system_files:
+            if files.group is SystemGroup.TOOLS:
+                entries.update(self._shared(sort_files(files.files, self._placement)))
+        for program in self._snapshot.executables:
+            entries.update(self._shared(sort_files(program.files, self._placement)))
+        names = [program.name for program in self._snapshot.executables]
+        self._add(LayerKind.LIBRARIES, "programs", entries, names)
+
+    def _distribution(self, distribution: Distribution) -> dict[str, Entry]:
+        found = sort_files(
+            distribution.files,
+            self._placement,
+            bytecode=distribution.bytecode,
+            cache_tag=self._cache_tag,
+        )
+        return self._shared(found)
+
+    def _local_code(self) -> None:
+        entries: dict[str, Entry] = {}
+        for code in self._snapshot.local_code:
+            entries.update(kept_entries(code.files, self._placement, cache_tag=self._cache_tag))
+        for target, entry in self._private.items():
+            entries.setdefault(target, entry)
+        names = [code.name for code in self._snapshot.local_code]
+        self._add(LayerKind.LOCAL_CODE, "local code", entries, names)
+
+    def _data(self) -> None:
+        entries: dict[str, Entry] = {}
+        for data in self._snapshot.data_files:
+            entries.update(kept_entries(data.files, self._placement))
+        names = [data.given or data.path for data in self._snapshot.data_files]
+        self._add(LayerKind.DATA, "data files", entries, names)
+
+    def _guest(self) -> None:
+        guest = self._options.guest
+        entries = dict(_inline(f"{GUEST_FOLDER}/{name}", guest[name]) for name in guest)
+        self._add(LayerKind.GUEST, "the guest", entries, guest)
+
+    def _add_links(self) -> None:
+        snapshot = self._snapshot
+        entries = system_entries(snapshot, present=self._targets)
+        cache = loader_cache.write(
+            loader_cache.entries(snapshot.libraries), architecture=snapshot.platform.architecture
+        )
+        if cache:
+            path = "/etc/ld.so.cache"
+            entries[path] = Entry(path, BinaryContent(base64.b64encode(cache).decode()))
+        entries.update([_inline(SBOM_FILE, sbom_text(snapshot))])
+        entries.update(self._links)
+        targets = [*self._targets, *entries]
+        occupied = [target for target in targets if not under(target, ROOT)]
+        occupied += writable_folders(snapshot)
+        links = prefix_links(self._placement.moved, targets=targets, occupied=occupied)
+        entries.update(links)
+        self._add(LayerKind.LINKS, "links, package lists and users", entries, links)
+
+    def _notebook(self) -> None:
+        snapshot = self._snapshot
+        config = guest_config_text(snapshot, kind=self._options.kind, mounts=self._options.mounts)
+        entries = dict(
+            [_inline(NOTEBOOK_FILE, notebook_text(snapshot)), _inline(GUEST_CONFIG_FILE, config)]
+        )
+        self._add(LayerKind.NOTEBOOK, "cells", entries, [snapshot.notebook.name])
+
+
+def _inline(path: str, text: str) -> tuple[str, Entry]:
+    return path, Entry(path, InlineContent(text))
+
+
+def _all_files(snapshot: Snapshot) -> Iterator[FileEntry]:
+    for group_of_files in snapshot.system_files:
+        yield from group_of_files.files
+    for library in snapshot.libraries:
+        yield from library.files
+    for program in snapshot.executables:
+        yield from program.files
+    for distribution in snapshot.distributions:
+        yield from distribution.files
+    for code in snapshot.local_code:
+        yield from code.files
+    for data in snapshot.data_files:
+        yield from data.files
+
+
+def _check_platform(snapshot: Snapshot, options: PlanOptions) -> None:
+    if snapshot.platform.os != "linux" and options.base.kind is BaseKind.HOST:
+        raise ContainerizeError(
+            "platform-not-linux",
+            what=f"This kernel runs on {snapshot.platform.os}; its files make no Linux container.",
+            why=(
+                "Base `host` is made from the running interpreter and its libraries. Capturing, "
+                "`inspect` and `plan` of the notebook's packages, files and cells work here; "
+                "building with base `host` and the sandbox do not."
+            ),
+            fix="Start the kernel on Linux (WSL 2, a virtual machine, Binder) and build there.",
+        )

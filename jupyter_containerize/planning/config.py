@@ -1,0 +1,113 @@
+"""The image's config: user, environment, entry point, labels."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from datetime import datetime, timezone
+
+from .._version import __version__
+from ..errors import ContainerizeError
+from ..model.codec import to_json
+from ..model.options import PlanOptions
+from ..model.plan import (
+    GUEST_FOLDER,
+    LABEL_KIND,
+    LABEL_LARGE_FILES,
+    LABEL_MODE,
+    LABEL_NOTEBOOK_FOLDER,
+    LABEL_PARAMETERS,
+    LABEL_PYTHON,
+    LABEL_SNAPSHOT,
+    LABEL_VERSION,
+    LABEL_WRITABLE,
+    OUTPUTS_FOLDER,
+    ImageConfig,
+)
+from ..model.snapshot import Snapshot
+from .system import USER_ID, USER_NAME, home_of, writable_place
+
+_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def working_dir(snapshot: Snapshot) -> str:
+    """Return the kernel's working directory, or the notebook's folder."""
+    return snapshot.cwd or snapshot.notebook.folder or home_of(snapshot)
+
+
+def writable_folders(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the folders that every runtime makes writable, sorted."""
+    folders = {OUTPUTS_FOLDER, "/tmp", "/dev/shm", home_of(snapshot)}  # noqa: S108 - image paths
+    own = {snapshot.notebook.folder, working_dir(snapshot)}
+    return tuple(sorted(folders | {folder for folder in own if writable_place(folder)}))
+
+
+def image_config(
+    snapshot: Snapshot, options: PlanOptions, *, name: str, date: str, snapshot_digest: str
+) -> ImageConfig:
+    """Return the config of a training image of `snapshot`."""
+    return ImageConfig(
+        user=f"{USER_ID}:0",
+        working_dir=working_dir(snapshot),
+        entrypoint=(snapshot.interpreter.executable, f"{GUEST_FOLDER}/train.py"),
+        environment=_environment(snapshot),
+        labels=_labels(snapshot, options, name=name, date=date, snapshot_digest=snapshot_digest),
+    )
+
+
+def created(text: str) -> str:
+    """Return the creation date in the one form that OCI configs get: RFC 3339, UTC, seconds.
+
+    A time without a zone is taken as UTC. Errors: `invalid-creation-date`.
+    """
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        moment = moment.replace(tzinfo=moment.tzinfo or timezone.utc).astimezone(timezone.utc)
+    except (ValueError, OverflowError) as error:
+        raise ContainerizeError(
+            "invalid-creation-date",
+            what=f"{text!r} is not a time that an image can have.",
+            why=str(error),
+            fix="Unset SOURCE_DATE_EPOCH, or set it to seconds since 1970-01-01.",
+        ) from error
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _environment(snapshot: Snapshot) -> dict[str, str]:
+    own_bin = posixpath.dirname(snapshot.interpreter.executable)
+    path = [own_bin, *(folder for folder in _PATH if folder != own_bin)]
+    path += sorted({posixpath.dirname(e.path) for e in snapshot.executables} - set(path))
+    environment = {v.name: v.value for v in snapshot.environment if v.value is not None}
+    return {
+        **environment,
+        "PATH": ":".join(path),
+        "HOME": home_of(snapshot),
+        "USER": USER_NAME,
+        "LOGNAME": USER_NAME,
+        # Modules are compiled already, and their folders are read-only in every runtime.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _labels(
+    snapshot: Snapshot, options: PlanOptions, *, name: str, date: str, snapshot_digest: str
+) -> dict[str, str]:
+    notebook = snapshot.notebook
+    return {
+        "org.opencontainers.image.title": notebook.name,
+        "org.opencontainers.image.description": (
+            f"Runs the cells of {notebook.name}, made from its kernel by jupyter-containerize"
+        ),
+        "org.opencontainers.image.created": date,
+        "org.opencontainers.image.ref.name": name,
+        "org.opencontainers.image.version": snapshot_digest.partition(":")[2][:12],
+        LABEL_KIND: options.kind.value,
+        LABEL_SNAPSHOT: snapshot_digest,
+        LABEL_MODE: snapshot.mode.value,
+        LABEL_VERSION: __version__,
+        LABEL_PYTHON: snapshot.interpreter.version,
+        LABEL_WRITABLE: json.dumps(writable_folders(snapshot)),
+        LABEL_PARAMETERS: json.dumps([to_json(p) for p in snapshot.parameters], sort_keys=True),
+        LABEL_NOTEBOOK_FOLDER: notebook.folder,
+        LABEL_LARGE_FILES: json.dumps(list(options.mounts)),
+    }

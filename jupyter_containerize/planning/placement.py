@@ -1,0 +1,154 @@
+"""Where a path of the kernel lies in the image.
+
+Absolute paths stay as they are, but what belongs to one person's prefix (a venv, a pyenv or
+uv Python, the user site) is moved under a fixed prefix, so that people who share packages
+share layers; the `links` layer leads from the kernel's path to it (see `links.py`).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..model.files import FileEntry, FileKind
+from ..model.plan import ROOT
+from ..model.snapshot import Snapshot
+
+#: Fixed places of the environment, the base interpreter, the user site, further site folders.
+ENVIRONMENT_PREFIX = f"{ROOT}/env"
+PYTHON_PREFIX = f"{ROOT}/python"
+USER_PREFIX = f"{ROOT}/user"
+SITE_PREFIX = f"{ROOT}/site"
+
+#: Folders that are no one's own: what lies there stays and may be in a shared layer.
+_SYSTEM = ("/usr", "/opt", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/var")
+_SITE_TAIL = re.compile(r"/lib(?:64)?/python3\.\d+t?/site-packages$")
+_MAX_LINKS = 40  # as the kernel's own limit
+
+
+def under(path: str, folder: str) -> bool:
+    """Tell whether `path` is `folder` or lies below it."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A prefix of the kernel and the fixed prefix that stands for it in the image."""
+
+    kernel: str
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where a folder lies: `kernel` with links resolved, `target` in the image.
+
+    `shared` is false where the target may carry a user's name. `moved` is the prefix that
+    was replaced, if any.
+    """
+
+    kernel: str
+    target: str
+    shared: bool
+    moved: Moved | None
+
+
+class Placement:
+    """Maps the kernel's paths to image paths for one snapshot; pure, caches by folder."""
+
+    def __init__(self, snapshot: Snapshot, links: Iterable[FileEntry]) -> None:
+        """`links` are the symlinks among all recorded files: paths are resolved through them."""
+        self._links: dict[str, str] = {entry.path: entry.link or "" for entry in links}
+        self._resolved: dict[str, str] = {}
+        for path, text in list(self._links.items()):
+            self._links[self._physical(path)] = text
+        self._resolved.clear()
+        self._folders: dict[str, Folder] = {}
+        interpreter = snapshot.interpreter
+        self._kept = (interpreter.base_prefix, interpreter.prefix) if interpreter.conda else ()
+        self.moved = self._find_moved(snapshot)
+
+    def folder(self, path: str) -> Folder:
+        """Return where the folder `path` lies."""
+        found = self._folders.get(path)
+        if found is None:
+            found = self._folders[path] = self._place(self.resolve(path))
+        return found
+
+    def kept(self, path: str) -> Folder:
+        """Return the folder `path` as it lies in the kernel: for what is never moved."""
+        physical = self.resolve(path)
+        return Folder(physical, physical, shared=self.is_shared(physical), moved=None)
+
+    def target(self, path: str) -> str:
+        """Return the image path of the file, link or folder `path` (a link is not followed)."""
+        return self._place(self._physical(path)).target
+
+    def resolve(self, path: str) -> str:
+        """Return `path` with every recorded symlink in it followed."""
+        for _ in range(_MAX_LINKS):
+            path = self._physical(path)
+            text = self._links.get(path)
+            if text is None:
+                break
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), text))
+        return path
+
+    def _physical(self, path: str) -> str:
+        """Return `path` with the links in its parents followed, but not its last part."""
+        parent, name = posixpath.split(path)
+        if parent in ("", "/") or not name:
+            return path
+        found = self._resolved.get(parent)
+        if found is None:
+            self._resolved[parent] = parent  # a loop of links ends here
+            found = self._resolved[parent] = self.resolve(parent)
+        return f"{found.rstrip('/')}/{name}"
+
+    def _place(self, physical: str) -> Folder:
+        for moved in self.moved:
+            if under(physical, moved.kernel):
+                target = moved.image + physical[len(moved.kernel) :]
+                return Folder(physical, target, shared=True, moved=moved)
+        return Folder(physical, physical, shared=self.is_shared(physical), moved=None)
+
+    def is_shared(self, target: str) -> bool:
+        """Tell whether an image path names nobody's own place."""
+        return any(under(target, folder) for folder in (*_SYSTEM, *self._kept))
+
+    def _find_moved(self, snapshot: Snapshot) -> tuple[Moved, ...]:
+        interpreter = snapshot.interpreter
+        found: dict[str, str] = {}
+
+        def move(kernel: str, image: str) -> None:
+            kernel = self.resolve(kernel)
+            if kernel not in ("", "/") and not self.is_shared(kernel):
+                found.setdefault(kernel, image)
+
+        move(interpreter.base_prefix, PYTHON_PREFIX)
+        move(interpreter.prefix, ENVIRONMENT_PREFIX)
+        if interpreter.user_site:
+            tail = _SITE_TAIL.search(interpreter.user_site)
+            move(interpreter.user_site, USER_PREFIX + (tail.group() if tail else ""))
+        sites = sorted(
+            {
+                distribution.location
+                for distribution in snapshot.distributions
+                if posixpath.basename(distribution.location) in ("site-packages", "dist-packages")
+            }
+        )
+        for site in sites:
+            physical = self.resolve(site)
+            if not any(under(physical, kernel) for kernel in found):
+                move(site, f"{SITE_PREFIX}/{len(found)}")
+        # The longest first: a venv may lie inside the folder of its base interpreter.
+        return tuple(
+            Moved(kernel, found[kernel]) for kernel in sorted(found, key=lambda k: (-len(k), k))
+        )
+
+
+def links_among(files: Iterable[FileEntry]) -> list[FileEntry]:
+    """Return the symlinks among `files`."""
+    return [entry for entry in files if entry.kind is FileKind.SYMLINK]
