@@ -39,3 +39,13 @@ def environment():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return lambda name: str(module.python_of(name))
+
+
+@pytest.fixture(scope="session")
+def tiny_images():
+    """The module tests/tiny_images.py: images of busybox and a few files."""
+    source = Path(__file__).parent / "tiny_images.py"
+    spec = importlib.util.spec_from_file_location("containerize_tiny_images", source)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

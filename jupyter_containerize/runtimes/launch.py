@@ -1,0 +1,49 @@
+"""What the supervisor gets to know about one run: pure data, JSON on its standard input.
+
+It never touches the disk: the container's environment may hold secrets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """What PRoot runs behind: a seccomp program (hex) and Landlock's lists of paths.
+
+    `landlock` is false where the kernel has none; `internet` leaves internet sockets alone.
+    """
+
+    internet: bool
+    landlock: bool
+    readable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a container, and what to watch.
+
+    `program` is the isolating program's argument list; `arguments`, if not None, are handed
+    to it as bubblewrap's `--args` instead, so that neither length nor `ps` matter.
+    `layers` is how many lower layers each overlay must show, by mount point.
+    """
+
+    kind: str
+    program: tuple[str, ...]
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    arguments: tuple[str, ...] | None = None
+    layers: dict[str, int] = field(default_factory=dict)
+    confinement: Confinement | None = None
+    stop_signal: int = 15
+    memory_bytes: int | None = None
+    processes: int | None = None
+    timeout_s: float | None = None
+    lock: int = -1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)

@@ -1,0 +1,218 @@
+"""Runs as the store keeps them: read, list, wait, remove. Shared by all runtimes on this machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import ContainerizeError
+from ..model.codec import from_json, to_json
+from ..model.run import RUN_VERSION, Run, RunState
+from . import run_folder
+
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The run folders below `folder` (the store's `runs/`)."""
+
+    folder: str
+
+    def path(self, run_id: str) -> str:
+        """Return the run's folder. `run_id` may be a unique beginning. Errors: `no-such-run`."""
+        names = self._ids()
+        matches = [run_id] if run_id in names else [n for n in names if n.startswith(run_id)]
+        if len(matches) == 1 and run_id:
+            return os.path.join(self.folder, matches[0])
+        if not matches or not run_id:
+            raise ContainerizeError(
+                "no-such-run",
+                what=f"There is no run {run_id!r} in this store.",
+                fix="`jupyter containerize runs` lists the runs.",
+            )
+        raise ContainerizeError(
+            "no-such-run",
+            what=f"{run_id!r} is the beginning of {len(matches)} runs: {', '.join(matches[:5])}.",
+            fix="Write more of the id.",
+        )
+
+    def create(self, run: Callable[[str, str], Run]) -> tuple[Run, str, int]:
+        """Make a folder, write `run(id, folder)` into it; return both and the held lock.
+
+        The folder appears under its id only when it is complete. Errors: `store-not-writable`.
+        """
+        run_id = secrets.token_hex(4)
+        folder = os.path.join(self.folder, run_id)
+        half = os.path.join(self.folder, f".{run_id}")
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+            lock = run_folder.create(half)
+            record = run(run_id, folder)
+            run_folder.write_record(half, on_disk(record))
+            os.rename(half, folder)
+        except OSError as error:
+            shutil.rmtree(half, ignore_errors=True)
+            raise _not_writable(self.folder, error) from error
+        return record, folder, lock
+
+    def read(self, run_id: str) -> Run:
+        """Return the run, `lost` if its supervisor died. Errors: `no-such-run`, `bad-run-record`."""
+        folder = self.path(run_id)
+        run = _parse(folder)
+        if not run.state.final and not run_folder.is_held(folder):
+            # The supervisor writes its last record before it lets go of the lock.
+            run = _parse(folder)
+            if not run.state.final:
+                run = replace(
+                    run,
+                    state=RunState.LOST,
+                    reason="the process that watched over this run is gone "
+                    "(killed, or the machine restarted)",
+                )
+        return run
+
+    def list(self, *, runtime: str | None = None) -> tuple[Run, ...]:
+        """Return all readable runs, newest first; unreadable ones are left out (see `problems`)."""
+        found = []
+        for name in self._ids():
+            try:
+                run = self.read(name)
+            except ContainerizeError:
+                continue
+            if runtime in (None, run.runtime):
+                found.append(run)
+        return tuple(sorted(found, key=lambda run: (-(run.started_at or 0.0), run.id)))
+
+    def problems(self) -> tuple[ContainerizeError, ...]:
+        """Return an error for each run whose record cannot be read."""
+        found = []
+        for name in self._ids():
+            try:
+                self.read(name)
+            except ContainerizeError as error:
+                found.append(error)
+        return tuple(found)
+
+    def wait(self, run_id: str, *, timeout_s: float | None) -> Run:
+        """Return the run once its state is final, or as it is after `timeout_s`."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        pause_s = 0.005
+        while not (run := self.read(run_id)).state.final:
+            if deadline is not None and time.monotonic() >= deadline:
+                return run
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, _POLL_S)
+        return run
+
+    def logs(self, run_id: str, *, follow: bool) -> Iterator[str]:
+        """Yield the log's lines with their line ends; with `follow`, until the run has ended."""
+        folder = self.path(run_id)
+        path = os.path.join(folder, run_folder.LOG)
+        try:
+            file = open(path, encoding="utf-8", errors="replace", newline="")  # noqa: SIM115
+        except OSError as error:
+            raise _unreadable(folder, error) from error
+        with file:
+            while True:
+                ended = not follow or not run_folder.is_held(folder)
+                yield from iter(lambda: file.readline(65536), "")
+                if ended:
+                    return
+                time.sleep(_POLL_S)
+
+    def remove(self, run_id: str) -> None:
+        """Delete an ended run with its outputs. Errors: `no-such-run`, `run-is-running`."""
+        folder = self.path(run_id)
+        if run_folder.is_held(folder):
+            raise ContainerizeError(
+                "run-is-running",
+                what=f"Run {os.path.basename(folder)} is still running.",
+                fix=f"Stop it first: jupyter containerize stop {os.path.basename(folder)}",
+            )
+        discard(folder)
+        if os.path.exists(folder):
+            raise ContainerizeError(
+                "run-not-removed",
+                what=f"Some files of run {os.path.basename(folder)} could not be deleted.",
+                why="They belong to another user.",
+                fix=f"Delete {folder} as the user who owns them.",
+            )
+
+    def _ids(self) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self.folder) if not name.startswith("."))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
+
+
+def on_disk(run: Run) -> dict[str, Any]:
+    """Return the record's JSON, with the values of environment variables left out.
+
+    `--env TOKEN=...` is a usual way to hand over a secret; the store must not keep it.
+    """
+    data: dict[str, Any] = to_json(run)
+    data["spec"]["environment"] = dict.fromkeys(data["spec"]["environment"], "…")
+    return data
+
+
+def discard(folder: str) -> None:
+    """Delete a tree, also folders that their owner may not enter. Best effort, never raises."""
+
+    def mend(_: object, path: str, __: object) -> None:
+        try:
+            os.chmod(os.path.dirname(path), 0o700)
+            os.chmod(path, 0o700)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
+        except OSError:
+            pass
+
+    shutil.rmtree(folder, onerror=mend)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _parse(folder: str) -> Run:
+    try:
+        data = run_folder.read_record(folder)
+        version = data.get("version")
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, error) from error
+    if not isinstance(version, int) or version > RUN_VERSION:
+        raise ContainerizeError(
+            "bad-run-record",
+            what=f"Run {os.path.basename(folder)} was recorded in format {version}.",
+            why=f"This jupyter-containerize knows formats up to {RUN_VERSION}.",
+            fix="Update jupyter-containerize, or remove the run.",
+        )
+    try:
+        return from_json(Run, data)
+    except ContainerizeError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: str, error: Exception) -> ContainerizeError:
+    return ContainerizeError(
+        "bad-run-record",
+        what=f"The record of run {os.path.basename(folder)} cannot be read.",
+        why=str(getattr(error, "why", "") or error),
+        fix=f"Look into {folder}, or remove the run.",
+    )
+
+
+def _not_writable(folder: str, error: OSError) -> ContainerizeError:
+    return ContainerizeError(
+        "store-not-writable",
+        what="The run's folder could not be made in the store.",
+        why=f"{folder}: {error.strerror or error}",
+        fix="Free space or permit writing there, or set JUPYTER_CONTAINERIZE_STORE to another folder.",
+    )

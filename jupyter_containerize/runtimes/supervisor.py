@@ -1,0 +1,195 @@
+"""One process for each run: starts the container, keeps its log, limits, end and record.
+
+`python -m jupyter_containerize.runtimes.supervisor RUN_DIR`, with a `launch.Launch` as JSON on
+standard input. It lives in a session of its own, so that neither the end of the kernel nor
+Ctrl-C in a terminal ends the run, and holds the run's lock from its first instant to its
+last: a free lock without a final record means that it was killed. It dies, the container dies.
+
+Only the standard library, and little of it: this is on the way to every start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any
+
+from . import containment, run_folder
+from .watch import Watch
+
+_GRACE_S = 10.0
+_CHUNK_BYTES = 1 << 16
+_DRAIN_S = 2.0
+
+
+class Supervisor:
+    """The life of one run, as one loop over file descriptors."""
+
+    def __init__(self, folder: str, launch: dict[str, Any]) -> None:
+        self.folder = folder
+        self.launch = launch
+        self.record = run_folder.read_record(folder)
+        self.watch = Watch(launch)
+        self.stopped = False
+        self.reason = ""
+        self.kill_at: float | None = None
+        self.log = os.open(
+            os.path.join(folder, run_folder.LOG), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        )
+        self.log_lost = False
+        # Opened for both, so that it never reports "no writer left".
+        self.control = os.open(
+            os.path.join(folder, run_folder.CONTROL), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+        self.wakeup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def run(self) -> None:
+        """Start the container, stay with it to its end, write the final record."""
+        self._handle_signals()
+        output, theirs = os.pipe2(os.O_CLOEXEC)
+        container = containment.start(self.launch, output=theirs)
+        os.close(theirs)
+        try:
+            container.prepare()
+            self._save(state="running", **self.watch.attach(container))
+            container.release()
+            self._loop(container, output)
+        finally:
+            container.kill()
+        self._drain(output)
+        self._finish(container)
+
+    def _handle_signals(self) -> None:
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop(_GRACE_S))
+        for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_IGN)
+
+    def _loop(self, container: containment.Container, output: int) -> None:
+        poll = select.poll()
+        for descriptor in (output, self.control, self.wakeup):
+            poll.register(descriptor, select.POLLIN)
+        while not container.ended():
+            for descriptor, _ in poll.poll(self._pause_ms()):
+                if descriptor == output and not self._copy(output):
+                    poll.unregister(output)
+                elif descriptor == self.control:
+                    self._command(os.read(self.control, 4096))
+                elif descriptor == self.wakeup:
+                    os.read(self.wakeup, 4096)
+            if self.stopped and self.kill_at is not None and not container.signalled:
+                container.signal(self.launch["stop_signal"])
+            now = time.monotonic()
+            if self.kill_at is not None and now >= self.kill_at:
+                container.kill()
+            self._limit(container, now)
+
+    def _pause_ms(self) -> int | None:
+        now = time.monotonic()
+        times = [t for t in (self.kill_at, self.watch.next_look) if t is not None]
+        return max(0, int((min(times) - now) * 1000) + 1) if times else None
+
+    def _limit(self, container: containment.Container, now: float) -> None:
+        excess = self.watch.look(container, now)
+        if excess is None or self.reason:
+            return
+        self.reason = excess.reason
+        if excess.gently:
+            container.signal(self.launch["stop_signal"])
+            self.kill_at = now + _GRACE_S
+        else:
+            container.kill()
+
+    def _command(self, data: bytes) -> None:
+        for line in data.decode("ascii", "replace").splitlines():
+            word, _, grace = line.partition(" ")
+            if word == "stop":
+                with contextlib.suppress(ValueError):
+                    self._stop(max(0.0, float(grace or _GRACE_S)))
+
+    def _stop(self, grace_s: float) -> None:
+        self.stopped = True
+        at = time.monotonic() + grace_s
+        self.kill_at = at if self.kill_at is None else min(self.kill_at, at)
+
+    def _copy(self, output: int) -> bool:
+        """Move what is there from the container into the log; False at its end."""
+        data = os.read(output, _CHUNK_BYTES)
+        try:
+            while data and not self.log_lost:
+                data = data[os.write(self.log, data) :]
+                if len(data) == 0:
+                    return True
+        except OSError:
+            # A full disk must not stall the container: it goes on, its log does not.
+            self.log_lost = True
+        return bool(data)
+
+    def _drain(self, output: int) -> None:
+        # The pipe ends once all processes are gone; one in uninterruptible sleep may linger.
+        deadline = time.monotonic() + _DRAIN_S
+        while time.monotonic() < deadline and select.select([output], [], [], _DRAIN_S)[0]:
+            if not self._copy(output):
+                return
+
+    def _finish(self, container: containment.Container) -> None:
+        code, problem = container.result()
+        reason = self.reason or self.watch.last_words() or problem
+        if self.log_lost:
+            reason = "; ".join(filter(None, [reason, "the log is incomplete: the disk is full"]))
+        if self.stopped and not self.reason:
+            state = "stopped"
+        else:
+            state = "succeeded" if code == 0 and not self.reason else "failed"
+        self._save(state=state, exit_code=code, reason=reason, ended_at=time.time())
+
+    def _save(self, **changes: Any) -> None:
+        self.record.update(changes)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                run_folder.write_record(self.folder, self.record)
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                # A full disk may get room again; the outcome is worth the wait.
+                time.sleep(1)
+            else:
+                return
+
+
+def main() -> int:
+    """Supervise the run whose folder is the only argument."""
+    folder = sys.argv[1]
+    with open(0, encoding="ascii", closefd=False) as file:
+        launch = json.load(file)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    # Nobody but this process may keep the run's lock.
+    os.set_inheritable(launch["lock"], False)
+    fcntl.flock(launch["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    supervisor = Supervisor(folder, launch)
+    try:
+        supervisor.run()
+    except Exception as error:
+        supervisor.record.update(
+            state="failed",
+            reason=f"the supervisor failed: {type(error).__name__}: {error}",
+            ended_at=time.time(),
+        )
+        run_folder.write_record(folder, supervisor.record)
+        raise
+    finally:
+        containment.clean(os.path.join(folder, run_folder.SCRATCH))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
