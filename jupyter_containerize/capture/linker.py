@@ -104,13 +104,14 @@ class Linker:
             )
         self._facts = facts
         multiarch, self._platform, flags = _MACHINES[facts.machine]
-        self._lib = "lib64" if facts.bits == 64 and os.path.isdir("/usr/lib64/gconv") else ""
-        self._lib = self._lib or f"lib/{multiarch}"
+        self._lib = f"lib/{multiarch}" if os.path.isdir(f"/usr/lib/{multiarch}") else "lib64"
         self._folder = folder
         self._cached = parse_cache(_read(cache), flags=flags)
-        wide = ("/lib64", "/usr/lib64") if facts.bits == 64 else ()
-        triplet = (f"/lib/{multiarch}", f"/usr/lib/{multiarch}")
-        self._default_folders = (*triplet, *wide, "/lib", "/usr/lib")
+        # Debian's folders and Red Hat's; a library that does not fit the program is passed over.
+        self._default_folders = (
+            *(f"/lib/{multiarch}", f"/usr/lib/{multiarch}"),
+            *("/lib64", "/usr/lib64", "/lib", "/usr/lib"),
+        )
         program = os.path.realpath(program)
         self._library_path = self._expand(library_path.replace(";", ":"), program)
         self._listings: dict[str, frozenset[str]] = {}

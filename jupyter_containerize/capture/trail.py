@@ -7,8 +7,10 @@ its own path, reproduces the way in an image; nothing else needs to know about u
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from ..errors import ContainerizeError
-from ..model.files import FileEntry
+from ..model.files import FileEntry, FileKind
 from . import disk
 
 
@@ -30,3 +32,22 @@ def real(path: str) -> str:
     """Return the path behind all links, "" if the way leads nowhere."""
     found = entries(path)
     return found[-1].path if found else ""
+
+
+def below(
+    folder: str, *, keep: Callable[[str, str, bool], bool] = lambda _path, _name, _is_folder: True
+) -> Iterator[FileEntry]:
+    """Yield the files below `folder`, and for links among them the whole way; some twice.
+
+    `keep(path, name, is_folder)` decides. A folder that cannot be read counts as empty.
+    """
+    try:
+        for item in disk.walk(folder, keep=keep):
+            if item.is_symlink():
+                yield from (way for way in entries(item.path) if way.kind is not FileKind.DIRECTORY)
+                continue
+            entry = disk.of_stat(item.path, item.stat(follow_symlinks=False))
+            if entry is not None and entry.kind is FileKind.FILE:
+                yield entry
+    except (ContainerizeError, OSError):
+        return
