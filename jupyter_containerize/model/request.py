@@ -1,0 +1,158 @@
+"""What a surface asks of the workflow: one dataclass a command, plain data over any pipe.
+
+Paths are absolute: the surface knows the folder the user is in, the worker does not.
+`store` is the store's folder, "" for the default one. `image` is a name, a digest, or the
+beginning of one; `run` a run's id or its beginning; "" means the newest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .options import DEFAULT_RTOL, CaptureOptions, RunOptions
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """Build an image, or only `plan` it.
+
+    `record` is the file of a probe record of a live kernel; without one the notebook's
+    kernel is started. `output` is `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
+    """
+
+    notebook: str = ""
+    record: str = ""
+    capture: CaptureOptions = field(default_factory=CaptureOptions)
+    name: str = ""
+    base: str = "host"
+    builder: str = ""
+    output: str = ""
+    run: bool = False
+    verify: bool = False
+    runtime: str = ""
+    options: RunOptions = field(default_factory=RunOptions)
+    rtol: float = DEFAULT_RTOL
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Run an image; `detach` returns once it has started."""
+
+    image: str = ""
+    options: RunOptions = field(default_factory=RunOptions)
+    runtime: str = ""
+    detach: bool = False
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Run an image without network and compare its outputs with the notebook's."""
+
+    image: str = ""
+    options: RunOptions = field(default_factory=RunOptions)
+    runtime: str = ""
+    rtol: float = DEFAULT_RTOL
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """A command about the whole store: `ls`, `runs`, `gc`."""
+
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """A command about one image: `inspect`, `validate`."""
+
+    image: str = ""
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TagRequest:
+    """Give `image` the further name `name`."""
+
+    image: str
+    name: str
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DiffRequest:
+    """Compare the images `old` and `new`."""
+
+    old: str
+    new: str
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRequest:
+    """Remove images (by name or digest) and runs (by id)."""
+
+    names: tuple[str, ...]
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogsRequest:
+    """Show a run's output; with `follow` until it ends."""
+
+    run: str = ""
+    follow: bool = False
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """Stop a run: SIGTERM, and SIGKILL after `grace_s`."""
+
+    run: str = ""
+    grace_s: float = 10.0
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorRequest:
+    """What works on this machine; with an absolute `notebook`, for that one."""
+
+    notebook: str = ""
+    store: str = ""
+
+
+Request = (
+    BuildRequest
+    | RunRequest
+    | VerifyRequest
+    | StoreRequest
+    | ImageRequest
+    | TagRequest
+    | DiffRequest
+    | RemoveRequest
+    | LogsRequest
+    | StopRequest
+    | DoctorRequest
+)
+
+#: Every command and what it is asked with.
+REQUESTS: dict[str, type[Request]] = {
+    "build": BuildRequest,
+    "plan": BuildRequest,
+    "run": RunRequest,
+    "verify": VerifyRequest,
+    "runs": StoreRequest,
+    "logs": LogsRequest,
+    "stop": StopRequest,
+    "rm": RemoveRequest,
+    "ls": StoreRequest,
+    "inspect": ImageRequest,
+    "diff": DiffRequest,
+    "tag": TagRequest,
+    "gc": StoreRequest,
+    "validate": ImageRequest,
+    "doctor": DoctorRequest,
+}

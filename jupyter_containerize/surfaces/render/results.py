@@ -1,0 +1,274 @@
+"""Each command's result as blocks: what a person wants to know first comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import units
+from .blocks import Block, Excerpt, Facts, Notice, Tone, finding_notice
+from .contents import content_blocks, layer_table
+from .table import Table
+
+Data = Mapping[str, Any]
+_VERDICT_TONES = {"verified": Tone.GOOD, "failed": Tone.BAD, "unproven": Tone.WARNING}
+_MOST_SHOWN = 5
+
+
+def blocks(command: str, data: Data) -> list[Block]:
+    """Return the result of `command` as blocks."""
+    return _VIEWS[command](data)
+
+
+def _build(data: Data) -> list[Block]:
+    image = data["image"]
+    fresh = [layer for layer in data["layers"] if not layer["reused"]]
+    facts = (
+        ("image", image["names"][0] if image["names"] else image["id"]),
+        ("digest", image["digest"]),
+        ("size", f"{units.size(image['size_bytes'])} in {units.number(image['layers'], 'layer')}"),
+        (
+            "new",
+            f"{units.size(sum(layer['size_bytes'] for layer in fresh))} in "
+            f"{units.number(len(fresh), 'layer')}, the others were there",
+        ),
+        ("contains", _contents(data["contents"])),
+        ("parameters", ", ".join(f"{p['name']}={p['default']}" for p in data["parameters"])),
+        ("written to", data["output"]),
+    )
+    parts: list[Block] = [Facts(facts)]
+    if data.get("run"):
+        parts += _run(data)
+    if data.get("verdict"):
+        parts += verdict_blocks(data["verdict"])
+    return parts
+
+
+def _contents(counts: Mapping[str, int]) -> str:
+    words = (
+        units.number(counts["cells"], "cell"),
+        units.number(counts["packages"], "package"),
+        units.number(counts["data_files"], "data file"),
+        units.number(counts["local_code"], "local module"),
+        units.number(counts["libraries"], "library", "libraries"),
+        units.number(counts["executables"], "program"),
+    )
+    return ", ".join(word for word in words if not word.startswith("0 "))
+
+
+def _plan(data: Data) -> list[Block]:
+    total = sum(layer["size_bytes"] for layer in data["layers"])
+    fresh = sum(layer["size_bytes"] for layer in data["layers"] if not layer["reused"])
+    facts = (
+        ("image", data["name"]),
+        ("notebook", data["notebook"]["path"] or data["notebook"]["name"]),
+        ("base", data["base"]),
+        ("platform", data["platform"]),
+        ("size", f"{units.size(total)}, of which {units.size(fresh)} must be written"),
+    )
+    notices = [finding_notice(item) for item in data["findings"]]
+    return [Facts(facts), layer_table(data["layers"]), *content_blocks(data), *notices]
+
+
+def _inspect(data: Data) -> list[Block]:
+    image = data["image"]
+    facts = (
+        ("image", ", ".join(image["names"])),
+        ("digest", image["digest"]),
+        ("platform", data["platform"]),
+        ("notebook", data.get("notebook", {}).get("path") or image["notebook"]),
+        ("python", data.get("python", "")),
+        ("snapshot", data.get("snapshot", "")),
+        ("size", f"{units.size(image['size_bytes'])} in {units.number(image['layers'], 'layer')}"),
+        ("verdict", image["verdict"] or "not verified yet"),
+        ("user", data["config"]["user"]),
+        ("runs", " ".join(data["config"]["entrypoint"])),
+    )
+    notices = [finding_notice(item) for item in data.get("findings", ())]
+    return [Facts(facts), layer_table(data["layers"]), *content_blocks(data), *notices]
+
+
+def _run(data: Data) -> list[Block]:
+    run = data["run"]
+    state = run["state"]
+    tone = {"succeeded": Tone.GOOD, "failed": Tone.BAD, "lost": Tone.BAD}.get(state, Tone.INFO)
+    took = _took(run)
+    what = f"Run {run['id']} {state if state != 'running' else 'is running'}" + (
+        f" after {took}" if took and state not in ("running", "starting", "created") else ""
+    )
+    if run["exit_code"]:
+        what += f", exit code {run['exit_code']}"
+    facts = (
+        ("outputs", run["outputs"]),
+        ("isolation", run["isolation"] or ""),
+        ("limits by", run["limits_by"]),
+        ("endpoint", run["endpoint"]),
+    )
+    return [Notice(tone, f"{what}.", run["reason"]), Facts(facts)]
+
+
+def _took(run: Data) -> str:
+    if not run["started_at"] or not run["ended_at"]:
+        return ""
+    return units.seconds(run["ended_at"] - run["started_at"])
+
+
+def _runs(data: Data) -> list[Block]:
+    rows = tuple(
+        (
+            run["id"],
+            run["image"],
+            run["state"],
+            "" if run["exit_code"] is None else str(run["exit_code"]),
+            units.age(run["started_at"]),
+            _took(run),
+            run["isolation"] or "",
+            run["reason"],
+        )
+        for run in data["runs"]
+    )
+    if not rows:
+        return [Notice(Tone.INFO, "There is no run yet.", fix="Start one with `run IMAGE`.")]
+    headings = ("RUN", "IMAGE", "STATE", "EXIT", "STARTED", "TOOK", "ISOLATION", "REASON")
+    return [Table(headings, rows, right=frozenset({3}))]
+
+
+def _ls(data: Data) -> list[Block]:
+    rows = tuple(
+        (
+            ", ".join(image["names"]) or "(no name)",
+            image["id"],
+            image["kind"],
+            units.size(image["size_bytes"]),
+            units.age(image["built_at"]),
+            image["verdict"] or "not verified",
+        )
+        for image in data["images"]
+    )
+    if not rows:
+        return [Notice(Tone.INFO, "There is no image yet.", fix="Make one with `build NOTEBOOK`.")]
+    headings = ("IMAGE", "ID", "KIND", "SIZE", "BUILT", "VERDICT")
+    return [Table(headings, rows, right=frozenset({3}))]
+
+
+def _verify(data: Data) -> list[Block]:
+    return verdict_blocks(data["verdict"])
+
+
+def verdict_blocks(verdict: Data) -> list[Block]:
+    """Return a verdict: its state, then each cell that is not equal with both sides."""
+    sentence = {
+        "verified": "Verified: the image does what the notebook did.",
+        "failed": "Not verified: the image does not do what the notebook did.",
+        "unproven": "Unproven: the notebook recorded nothing to compare with.",
+    }[verdict["state"]]
+    parts: list[Block] = [Notice(_VERDICT_TONES[verdict["state"]], sentence, verdict["reason"])]
+    bad = [cell for cell in verdict["cells"] if cell["outcome"] not in ("equal", "unproven")]
+    for cell in bad[:_MOST_SHOWN]:
+        where = f"cell {cell['number']}"
+        what = cell["detail"] or f"is {cell['outcome']}"
+        parts.append(Notice(Tone.BAD, what, cell["cause"], cell["fix"], where=where))
+        if cell["expected"] or cell["actual"]:
+            parts.append(Excerpt(f"{where} in the notebook", cell["expected"]))
+            parts.append(Excerpt(f"{where} in the image", cell["actual"]))
+    if len(bad) > _MOST_SHOWN:
+        parts.append(Notice(Tone.INFO, f"{len(bad) - _MOST_SHOWN} more cells differ."))
+    unproven = [str(cell["number"]) for cell in verdict["cells"] if cell["outcome"] == "unproven"]
+    if unproven and verdict["state"] == "verified":
+        why = f"cell {', '.join(unproven)} recorded no output"
+        parts.append(Notice(Tone.INFO, f"{units.number(len(unproven), 'cell')} unproven.", why))
+    return parts
+
+
+def _diff(data: Data) -> list[Block]:
+    parts: list[Block] = []
+    for key, heading in (("packages", "PACKAGE"), ("files", "FILE")):
+        rows = tuple((item["name"], item["old"] or "-", item["new"] or "-") for item in data[key])
+        if rows:
+            parts.append(Table((heading, "A", "B"), rows))
+    parts += [
+        Excerpt(f"cell {cell['number']} {cell['change']}", "\n".join(cell["lines"]))
+        for cell in data["cells"]
+    ]
+    if not parts:
+        parts.append(Notice(Tone.INFO, "Packages, cells and files are the same."))
+    cost = f"B adds {units.size(data['new_bytes'])} to what A has"
+    titles = ", ".join(layer["title"] for layer in data["layers"])
+    return [*parts, Notice(Tone.INFO, f"{cost}: {titles}." if titles else f"{cost}.")]
+
+
+def _rm(data: Data) -> list[Block]:
+    return [
+        Notice(Tone.GOOD, f"Removed {item['what']} {item['name']}.") for item in data["removed"]
+    ]
+
+
+def _tag(data: Data) -> list[Block]:
+    image = data["image"]
+    return [Notice(Tone.GOOD, f"{image['id']} is now {', '.join(image['names'])}.")]
+
+
+def _gc(data: Data) -> list[Block]:
+    freed = data["freed"]
+    what = ", ".join(
+        units.number(freed[key], key[:-1]) for key in ("images", "blobs", "folders") if freed[key]
+    )
+    sentence = f"Freed {units.size(freed['size_bytes'])}"
+    return [Notice(Tone.GOOD, f"{sentence}: {what}." if what else f"{sentence}.")]
+
+
+def _validate(data: Data) -> list[Block]:
+    return [Notice(Tone.GOOD, f"All {data['blobs']} blobs are what their digests say.")]
+
+
+def _doctor(data: Data) -> list[Block]:
+    machine = data["machine"]
+    facts = (
+        ("machine", f"{machine['system']} {machine['release']} {machine['machine']}"),
+        ("python", f"{machine['python']}, {machine['executable']}"),
+    )
+    parts: list[Block] = [Facts(facts)]
+    for key in ("platform", "builders", "runtimes", "store", "notebook"):
+        parts += [
+            Notice(
+                Tone.GOOD if check["works"] else Tone.WARNING,
+                check["what"],
+                check["why"],
+                check["fix"],
+                where=check["name"],
+            )
+            for check in data[key]
+        ]
+    suits = data["suits"]
+    parts.append(
+        Facts(
+            (
+                ("builder to use", suits["builder"] or "none works here"),
+                ("runtime to use", suits["runtime"] or "none works here"),
+            )
+        )
+    )
+    return parts
+
+
+def _nothing(_: Data) -> list[Block]:
+    return []
+
+
+_VIEWS: dict[str, Callable[[Data], list[Block]]] = {
+    "build": _build,
+    "plan": _plan,
+    "run": _run,
+    "runs": _runs,
+    "logs": _nothing,
+    "stop": _run,
+    "verify": _verify,
+    "ls": _ls,
+    "rm": _rm,
+    "tag": _tag,
+    "gc": _gc,
+    "validate": _validate,
+    "inspect": _inspect,
+    "diff": _diff,
+    "doctor": _doctor,
+}

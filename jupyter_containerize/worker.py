@@ -1,0 +1,196 @@
+"""A workflow in a process of its own, beside a kernel or a server.
+
+`python -m jupyter_containerize.worker`: one request as a JSON object on standard input,
+events as JSON lines on standard output, the last one `result` or `failed`. SIGINT cancels.
+With `--lifeline FD` it also cancels itself when the other end of that pipe closes: when
+its parent is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+from .errors import ContainerizeError
+from .model.codec import from_json, to_json
+from .model.event import Event, Failed, Result
+from .model.request import REQUESTS, Request
+
+_LIFELINE = "--lifeline"
+_STDERR_SHOWN = 2000
+
+
+# -- the parent's side ------------------------------------------------------------------
+
+
+class Worker:
+    """A started worker. Iterate `events()` to its end, or `cancel()` and then do so."""
+
+    def __init__(self, process: subprocess.Popen[str], stderr: IO[str], lifeline: int) -> None:
+        self._process = process
+        self._stderr = stderr
+        self._lifeline = lifeline
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id, and its process group."""
+        return self._process.pid
+
+    def events(self) -> Iterator[Event]:
+        """Yield events as they come; the last is `Result` or `Failed`, whatever happens."""
+        output = self._process.stdout
+        last: Event | None = None
+        for line in output or ():
+            last = from_json(_Envelope, {"event": json.loads(line)}).event
+            yield last
+        code = self._process.wait()
+        if not isinstance(last, Result | Failed):
+            yield Failed(self._crashed(code).to_json())
+        self.close()
+
+    def cancel(self) -> None:
+        """Ask the worker to stop and clean up; it then emits `Failed` with `interrupted`."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the worker and all that it started in its group, at once."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Release what the worker holds; a worker that still lives is cancelled by this."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        self._stderr.close()
+
+    def _crashed(self, code: int) -> ContainerizeError:
+        self._stderr.seek(0)
+        said = self._stderr.read()[-_STDERR_SHOWN:].strip()
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return ContainerizeError(
+            "worker-crashed",
+            what="The worker process ended without a result.",
+            why=f"It ended with {how}. {said}".strip(),
+            fix=(
+                "If memory ran out, free some and try again; what was finished is reused. "
+                "Otherwise please report it with the text above."
+            ),
+        )
+
+
+def start(command: str, request: Request) -> Worker:
+    """Start a worker on `request`, exec'd in a process group of its own.
+
+    So the SIGINT that a front end sends to the kernel's group reaches only the kernel,
+    whose surface decides. Errors: `worker-not-started`.
+    """
+    import tempfile  # noqa: PLC0415 - the kernel pays for it only when it builds
+
+    reading, lifeline = os.pipe()
+    stderr = tempfile.TemporaryFile("w+", errors="backslashreplace")  # noqa: SIM115 - `close` does
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, _LIFELINE, str(reading)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            pass_fds=[reading],
+            cwd="/",  # `-m` puts the folder on sys.path: the notebook's may hold a json.py
+            start_new_session=True,
+            text=True,
+            encoding="utf-8",
+        )
+    except OSError as error:
+        os.close(lifeline)
+        stderr.close()
+        raise ContainerizeError(
+            "worker-not-started",
+            what="The process that does the work could not be started.",
+            why=f"{sys.executable}: {error}",
+            fix="Check memory and process limits of this machine, then try again.",
+        ) from error
+    finally:
+        os.close(reading)
+    with contextlib.suppress(BrokenPipeError):  # it died already; `events` tells why
+        if process.stdin is not None:
+            with process.stdin as pipe:
+                json.dump({"command": command, "options": to_json(request)}, pipe)
+    return Worker(process, stderr, lifeline)
+
+
+# -- the worker's side ------------------------------------------------------------------
+
+
+def main() -> int:
+    """Do what standard input asks for."""
+    if _LIFELINE in sys.argv:
+        _watch(int(sys.argv[sys.argv.index(_LIFELINE) + 1]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not look like an event
+    lock = threading.Lock()
+
+    def emit(event: Event) -> None:
+        line = json.dumps(to_json(event))
+        with lock:
+            output.write(f"{line}\n")
+            output.flush()
+
+    last = _conclude(emit)
+    with contextlib.suppress(BrokenPipeError):
+        emit(last)
+    return 0 if isinstance(last, Result) else 1
+
+
+def _conclude(emit: Any) -> Event:
+    try:
+        asked = json.load(sys.stdin)
+        request = from_json(REQUESTS[asked["command"]], asked["options"])
+    except ContainerizeError as error:
+        return Failed(error.to_json())
+    except (ValueError, KeyError, TypeError) as error:
+        problem = ContainerizeError(
+            "bad-request",
+            what="The worker was not given a request that it understands.",
+            why=f"{type(error).__name__}: {error}",
+            fix='Give {"command": ..., "options": {...}} on standard input.',
+        )
+        return Failed(problem.to_json())
+    except KeyboardInterrupt:
+        return Failed({"code": "interrupted", "what": "Interrupted before the work began."})
+    from .workflow import conclude  # noqa: PLC0415 - `start` runs in kernels, and needs none of it
+
+    return conclude(asked["command"], request, emit=emit)
+
+
+def _watch(lifeline: int) -> None:
+    """Cancel this process when the pipe's other end closes."""
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(lifeline, 1):
+                pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
+
+
+@dataclass(frozen=True)
+class _Envelope:
+    """Only for the codec, which finds the kind of an event by the hint."""
+
+    event: Event
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""`build` and `plan`: notebook or live kernel → snapshot → plan → image."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from typing import Any
+
+from .. import guest
+from ..capture import assemble, kernel
+from ..errors import ContainerizeError
+from ..model.codec import to_json
+from ..model.event import Emit, FindingRaised
+from ..model.image import Image
+from ..model.options import PlanOptions
+from ..model.plan import Base, ImagePlan
+from ..model.reasons import Finding, Severity
+from ..model.request import BuildRequest
+from ..model.snapshot import Snapshot
+from ..oci.store import Store
+from ..planning import plan as make_plan
+from . import proving, running
+from .choices import builder_named
+from .contents import describe, findings
+from .outputs import write_output
+from .records import open_store, remember
+from .steps import step
+from .summaries import image_summary, run_summary
+
+
+def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
+    """Build an image; then, as asked, write it out, run it and verify it.
+
+    Errors: those of each step; every blocking finding at once.
+    """
+    store = open_store(request.store)
+    builder = builder_named(request.builder)
+    snapshot, image_plan = _plan(request, store, emit)
+    with step(emit, "build", "Building the image") as summary:
+        image = builder.build(image_plan, store=store, emit=emit)
+        remember(store, image, snapshot, image_plan)
+        fresh = sum(layer.size_bytes for layer in image.layers if not layer.reused)
+        summary.text = f"{len(image.layers)} layers, {fresh:,} bytes new"
+    result = {
+        "image": image_summary(image, store),
+        "layers": [to_json(layer) for layer in image.layers],
+        "contents": _counts(snapshot),
+        "findings": [to_json(item) for item in findings(snapshot, image_plan)],
+        "parameters": [to_json(item) for item in snapshot.parameters],
+        "output": request.output,
+    }
+    if request.output:
+        with step(emit, "output", "Writing the image out") as summary:
+            write_output(request.output, image, store=store)
+            summary.text = request.output
+    result.update(_run_and_verify(request, image, store, emit))
+    return {**result, "image": image_summary(image, store)}
+
+
+def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
+    """Return what an image would contain, why, and which layers are there already."""
+    store = open_store(request.store)
+    snapshot, image_plan = _plan(request, store, emit)
+    layers = [
+        {
+            "title": layer.title,
+            "kind": layer.kind.value,
+            "size_bytes": layer.size_bytes,
+            "files": len(layer.entries),
+            "contains": list(layer.contains),
+            "reused": store.layer_for_key(layer.key()) is not None,
+        }
+        for layer in image_plan.layers
+    ]
+    return {
+        **describe(snapshot, image_plan),
+        "name": request.name or image_plan.name,
+        "base": image_plan.base.kind.value,
+        "platform": str(image_plan.platform),
+        "layers": layers,
+        "config": to_json(image_plan.config),
+    }
+
+
+def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, ImagePlan]:
+    base = _base(request.base)
+    record = _record(request, emit)
+    with step(emit, "capture", "Looking at what the notebook uses") as summary:
+        snapshot = assemble.snapshot(
+            record, notebook=request.notebook, options=request.capture, store=store, emit=emit
+        )
+        summary.text = _sentence(snapshot)
+    with step(emit, "plan", "Planning the image") as summary:
+        options = PlanOptions(
+            guest=guest_files(), name=request.name, base=base, created=creation_date()
+        )
+        image_plan = make_plan(snapshot, options)
+        summary.text = f"{len(image_plan.layers)} layers"
+    found = findings(snapshot, image_plan)
+    for finding in found:
+        if finding.severity is not Severity.BLOCKING:
+            emit(FindingRaised(finding))
+    refuse_blocking(found)
+    return snapshot, image_plan
+
+
+def _record(request: BuildRequest, emit: Emit) -> dict[str, Any]:
+    """Return the probe record: the one handed in, or that of a kernel started for it."""
+    if request.record:
+        with open(request.record, encoding="utf-8", errors="surrogateescape") as file:
+            record: dict[str, Any] = json.load(file)
+        return record
+    title = "Running the notebook" if request.capture.execute else "Importing what cells name"
+    with step(emit, "execute", title) as summary:
+        record = kernel.record(request.notebook, options=request.capture, emit=emit)
+        summary.text = os.path.basename(request.notebook)
+    return record
+
+
+def refuse_blocking(found: tuple[Finding, ...]) -> None:
+    """Raise every blocking finding at once, the first one leading. Errors: their codes."""
+    problems = [
+        ContainerizeError(finding.code, what=_placed(finding), why=finding.why, fix=finding.fix)
+        for finding in found
+        if finding.severity is Severity.BLOCKING
+    ]
+    if problems:
+        raise ContainerizeError.together(problems)
+
+
+def _placed(finding: Finding) -> str:
+    place = f"Cell {finding.cell}" if finding.cell is not None else finding.path or ""
+    if place and finding.line is not None:
+        place += f", line {finding.line}"
+    return f"{place}: {finding.what}" if place else finding.what
+
+
+def _run_and_verify(
+    request: BuildRequest, image: Image, store: Store, emit: Emit
+) -> dict[str, Any]:
+    """Run and verify as asked; one run serves both when it is what the proof needs."""
+    result: dict[str, Any] = {}
+    if request.run:
+        run = running.run_image(
+            image, request.options, runtime=request.runtime, store=store, emit=emit
+        )
+        result["run"] = run_summary(run)
+        if request.verify and proving.proves(run):
+            verdict = proving.judge(image, run, rtol=request.rtol, store=store, emit=emit)
+            return {**result, "verdict": to_json(verdict)}
+    if request.verify:
+        verdict = proving.verify_image(
+            image,
+            request.options,
+            runtime=request.runtime,
+            rtol=request.rtol,
+            store=store,
+            emit=emit,
+        )
+        result["verdict"] = to_json(verdict)
+    return result
+
+
+def _base(text: str) -> Base:
+    if text in ("", "host"):
+        return Base()
+    raise ContainerizeError(
+        "base-not-supported",
+        what=f"{text!r} cannot be a base yet.",
+        why="This version builds on the base `host` only: the running interpreter's own files.",
+        fix="Leave --base out, or write --base host.",
+    )
+
+
+def guest_files() -> dict[str, str]:
+    """Return the guest's files, by path below its folder, as text."""
+    folder = os.path.dirname(guest.__file__)
+    found: dict[str, str] = {}
+    for inside, _, names in os.walk(folder):
+        for name in sorted(names):
+            if name.endswith(".py"):
+                path = os.path.join(inside, name)
+                with open(path, encoding="utf-8") as file:
+                    found[os.path.relpath(path, folder)] = file.read()
+    return found
+
+
+def creation_date() -> str:
+    """Return SOURCE_DATE_EPOCH as RFC 3339, else the epoch: an image's date must not vary.
+
+    Source: reproducible-builds.org/specs/source-date-epoch. Errors: `bad-source-date-epoch`.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "0").strip()
+    try:
+        moment = dt.datetime.fromtimestamp(int(text), tz=dt.timezone.utc)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ContainerizeError(
+            "bad-source-date-epoch",
+            what=f"SOURCE_DATE_EPOCH={text!r} is not a time.",
+            why="It must be a whole number of seconds since 1970.",
+            fix="Correct or unset it.",
+        ) from error
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _counts(snapshot: Snapshot) -> dict[str, int]:
+    return {
+        "cells": len(snapshot.notebook.cells),
+        "packages": len(snapshot.distributions),
+        "data_files": len(snapshot.data_files),
+        "local_code": len(snapshot.local_code),
+        "libraries": len(snapshot.libraries),
+        "executables": len(snapshot.executables),
+    }
+
+
+def _sentence(snapshot: Snapshot) -> str:
+    counts = _counts(snapshot)
+    words = (
+        ("cells", "cell", "cells"),
+        ("packages", "package", "packages"),
+        ("data_files", "data file", "data files"),
+        ("local_code", "local module", "local modules"),
+        ("libraries", "library", "libraries"),
+        ("executables", "program", "programs"),
+    )
+    shown = [
+        f"{counts[key]} {one if counts[key] == 1 else many}"
+        for key, one, many in words
+        if counts[key] or key in ("cells", "packages")
+    ]
+    return ", ".join(shown)

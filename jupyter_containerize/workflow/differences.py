@@ -1,0 +1,96 @@
+"""`diff`: which packages, cells and files changed between two images, and what that costs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ContainerizeError
+from ..model.event import Emit
+from ..model.image import Image
+from ..model.request import DiffRequest
+from ..model.snapshot import Snapshot
+from ..oci.store import Store
+from .records import open_store, resolve, snapshot_of
+from .summaries import image_summary
+
+
+def diff(request: DiffRequest, *, emit: Emit) -> dict[str, Any]:
+    """Compare two images. Errors: `image-not-found`, `no-snapshot`."""
+    del emit
+    store = open_store(request.store)
+    old, new = resolve(store, request.old), resolve(store, request.new)
+    before, after = _snapshot(store, old), _snapshot(store, new)
+    shared = {layer.digest for layer in old.layers}
+    added = [layer for layer in new.layers if layer.digest not in shared]
+    return {
+        "old": image_summary(old, store),
+        "new": image_summary(new, store),
+        "packages": _changes(
+            {item.key: item.version for item in before.distributions},
+            {item.key: item.version for item in after.distributions},
+        ),
+        "cells": _cells(before, after),
+        "files": _changes(_files(before), _files(after)),
+        "layers": [{"title": item.title, "size_bytes": item.size_bytes} for item in added],
+        "new_bytes": sum(item.size_bytes for item in added),
+    }
+
+
+def _snapshot(store: Store, image: Image) -> Snapshot:
+    snapshot = snapshot_of(store, image)
+    if snapshot is None:
+        raise ContainerizeError(
+            "no-snapshot",
+            what=f"The store does not know what {image.digest[:19]} was made from.",
+            fix="Build the image again here, then compare.",
+        )
+    return snapshot
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str]]:
+    return [
+        {"name": name, "old": before.get(name, ""), "new": after.get(name, "")}
+        for name in sorted({**before, **after})
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _cells(before: Snapshot, after: Snapshot) -> list[dict[str, Any]]:
+    old = {cell.id: cell for cell in before.notebook.cells}
+    new = {cell.id: cell for cell in after.notebook.cells}
+    changed = []
+    for key in dict.fromkeys((*old, *new)):
+        left, right = old.get(key), new.get(key)
+        sources = [cell.source if cell else "" for cell in (left, right)]
+        if sources[0] == sources[1]:
+            continue
+        cell = right or left
+        changed.append(
+            {
+                "number": cell.number if cell else 0,
+                "change": "changed" if left and right else "added" if right else "removed",
+                "lines": [
+                    line
+                    for line in difflib.unified_diff(
+                        sources[0].splitlines(), sources[1].splitlines(), lineterm="", n=1
+                    )
+                    if not line.startswith(("---", "+++", "@@"))
+                ],
+            }
+        )
+    return changed
+
+
+def _files(snapshot: Snapshot) -> dict[str, str]:
+    """Return the user's own files with what tells their contents apart."""
+    items = (*snapshot.data_files, *snapshot.local_code)
+    return {
+        entry.path: (entry.sha256 or str(entry.size_bytes))[:12]
+        if entry.link is None
+        else entry.link
+        for item in items
+        for entry in item.files
+        if entry.kind.value != "directory"
+    }

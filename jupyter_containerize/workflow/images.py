@@ -1,0 +1,80 @@
+"""`ls`, `rm`, `tag`, `gc`, `validate`: images at rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ContainerizeError
+from ..model.codec import to_json
+from ..model.event import Emit
+from ..model.reference import Reference
+from ..model.request import ImageRequest, RemoveRequest, StoreRequest, TagRequest
+from ..oci import validate as validation
+from .choices import runtime_named
+from .records import newest_first, open_store, resolve
+from .running import all_runs
+from .steps import step
+from .summaries import image_summary
+
+
+def ls(request: StoreRequest, *, emit: Emit) -> dict[str, Any]:
+    """Return every image, the last built first."""
+    del emit
+    store = open_store(request.store)
+    return {
+        "store": store.root,
+        "images": [image_summary(image, store) for image in newest_first(store)],
+    }
+
+
+def tag(request: TagRequest, *, emit: Emit) -> dict[str, Any]:
+    """Give an image another name. Errors: `image-not-found`, `invalid-reference`."""
+    del emit
+    store = open_store(request.store)
+    image = store.tag(resolve(store, request.image), Reference.parse(request.name))
+    return {"image": image_summary(image, store)}
+
+
+def rm(request: RemoveRequest, *, emit: Emit) -> dict[str, Any]:
+    """Remove runs and images; all that can be removed is, then the errors are raised together."""
+    del emit
+    store = open_store(request.store)
+    known = {run.id: run for run in all_runs(store)}
+    removed, problems = [], []
+    for name in request.names:
+        matching = [run for key, run in known.items() if key == name or key.startswith(name)]
+        try:
+            if len(matching) == 1:
+                runtime_named(matching[0].runtime).remove(matching[0].id, store=store)
+                removed.append({"what": "run", "name": matching[0].id})
+            else:
+                store.remove(name)
+                removed.append({"what": "image", "name": name})
+        except ContainerizeError as error:
+            problems.append(error)
+    if problems:
+        raise ContainerizeError.together(problems)
+    return {"removed": removed}
+
+
+def gc(request: StoreRequest, *, emit: Emit) -> dict[str, Any]:
+    """Free what no image or run needs. Errors: `store-busy`."""
+    with step(emit, "gc", "Freeing what nothing needs"):
+        return {"freed": to_json(open_store(request.store).gc())}
+
+
+def validate(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
+    """Recompute every digest of an image. Errors: `image-not-found`, `image-damaged`."""
+    store = open_store(request.store)
+    image = resolve(store, request.image)
+    with step(emit, "validate", "Recomputing every digest") as summary:
+        mismatches = validation.validate(image, store=store)
+        summary.text = f"{len(image.layers) + 2} blobs"
+    if mismatches:
+        raise ContainerizeError(
+            "image-damaged",
+            what="The image is not what its digests say.",
+            why="\n".join(mismatches),
+            fix="Build it again; what is damaged is written anew.",
+        )
+    return {"image": image_summary(image, store), "blobs": len(image.layers) + 2}

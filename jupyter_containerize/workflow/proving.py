@@ -1,0 +1,124 @@
+"""`verify`: run an image without network and compare its outputs with the notebook's."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from typing import Any
+
+from .. import proof
+from ..errors import ContainerizeError
+from ..model.codec import to_json
+from ..model.event import Emit
+from ..model.image import Image
+from ..model.options import RunOptions
+from ..model.plan import LABEL_MODE, NOTEBOOK_FILE, InlineContent
+from ..model.request import VerifyRequest
+from ..model.run import Run, RunState
+from ..model.snapshot import SnapshotMode
+from ..model.verdict import CellOutcome, CellVerdict, Verdict, VerdictState
+from ..oci.store import Store
+from .records import open_store, plan_of, put_verdict, resolve
+from .running import run_image
+from .steps import step
+from .summaries import image_summary
+
+
+def verify(request: VerifyRequest, *, emit: Emit) -> dict[str, Any]:
+    """Verify an image and keep the verdict. Errors: `image-not-found`, `static-image`."""
+    store = open_store(request.store)
+    image = resolve(store, request.image)
+    verdict = verify_image(
+        image, request.options, runtime=request.runtime, rtol=request.rtol, store=store, emit=emit
+    )
+    return {"image": image_summary(image, store), "verdict": to_json(verdict)}
+
+
+def verify_image(
+    image: Image, options: RunOptions, *, runtime: str, rtol: float, store: Store, emit: Emit
+) -> Verdict:
+    """Run `image` with the notebook's own parameters and no network, and judge the run."""
+    _recorded(image, store)  # an image that cannot be judged need not run first
+    plain = dataclasses.replace(options, parameters={}, network=False)
+    run = run_image(image, plain, runtime=runtime, store=store, emit=emit)
+    return judge(image, run, rtol=rtol, store=store, emit=emit)
+
+
+def proves(run: Run) -> bool:
+    """Tell whether a run that was made anyway is what a proof needs."""
+    return not (run.spec.parameters or run.spec.network or run.spec.environment)
+
+
+def judge(image: Image, run: Run, *, rtol: float, store: Store, emit: Emit) -> Verdict:
+    """Compare what a finished run gave with what the notebook recorded; keep the verdict."""
+    recorded = _recorded(image, store)
+    with step(emit, "verify", "Comparing the outputs with the notebook's") as summary:
+        executed = _executed(run)
+        cells = proof.compare(recorded, executed, rtol=rtol) if executed is not None else ()
+        verdict = Verdict(
+            state=_state(run, cells),
+            image=image.digest,
+            run=run.id,
+            cells=cells,
+            rtol=rtol,
+            reason=_reason(run, cells),
+        )
+        put_verdict(store, verdict)
+        summary.text = f"{verdict.state.value}: {verdict.reason}"
+    return verdict
+
+
+def _state(run: Run, cells: tuple[CellVerdict, ...]) -> VerdictState:
+    bad = (CellOutcome.DIFFERENT, CellOutcome.FAILED, CellOutcome.MISSING)
+    if run.state is not RunState.SUCCEEDED or any(cell.outcome in bad for cell in cells):
+        return VerdictState.FAILED
+    if any(cell.outcome is CellOutcome.EQUAL for cell in cells):
+        return VerdictState.VERIFIED
+    return VerdictState.UNPROVEN
+
+
+def _reason(run: Run, cells: tuple[CellVerdict, ...]) -> str:
+    if not cells and run.state is not RunState.SUCCEEDED:
+        return f"the run {run.state.value} before it left outputs"
+    counted = [(outcome, sum(cell.outcome is outcome for cell in cells)) for outcome in CellOutcome]
+    return (
+        ", ".join(
+            f"{number} {'cell' if number == 1 else 'cells'} {outcome.value}"
+            for outcome, number in counted
+            if number
+        )
+        or "there is nothing to compare"
+    )
+
+
+def _executed(run: Run) -> dict[str, Any] | None:
+    try:
+        with open(os.path.join(run.outputs, "executed.ipynb"), encoding="utf-8") as file:
+            notebook: dict[str, Any] = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return notebook
+
+
+def _recorded(image: Image, store: Store) -> dict[str, Any]:
+    """Return the notebook in the image. Errors: `static-image`, `no-recorded-outputs`."""
+    if image.config.labels.get(LABEL_MODE) == SnapshotMode.STATIC.value:
+        raise ContainerizeError(
+            "static-image",
+            what="This image cannot be verified.",
+            why="It was built with --no-execute, so there are no outputs to compare with.",
+            fix="Build it again without --no-execute.",
+        )
+    plan = plan_of(store, image)
+    for layer in reversed(plan.layers if plan is not None else ()):
+        for entry in layer.entries:
+            if entry.target == NOTEBOOK_FILE and isinstance(entry.content, InlineContent):
+                notebook: dict[str, Any] = json.loads(entry.content.text)
+                return notebook
+    raise ContainerizeError(
+        "no-recorded-outputs",
+        what="This image cannot be verified here.",
+        why="The store has no record of the notebook that it was built from.",
+        fix="Build it again here, then verify it.",
+    )
