@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ..errors import ContainerizeError
 from ..model.plan import FolderContent, LayerPlan
@@ -11,44 +11,36 @@ from .placement import under
 
 #: Runtimes put their own there; whatever an image has is hidden or harmful.
 _OF_RUNTIMES = ("/proc", "/sys", "/dev")
+_BAD_ENDS = ("/", "/.", "/..", "\0")
 
 
-def check_paths(layers: Iterable[LayerPlan]) -> None:
-    """Raise `path-not-allowed` or `path-conflict`, all of them together."""
-    folders: dict[str, str] = {}  # each folder, and one path that needs it
-    leaves: set[str] = set()
-    problems = []
-    for layer in layers:
-        for entry in layer.entries:
-            target = entry.target
-            parent, _, name = target.rpartition("/")
-            if parent not in folders:
-                folders[parent] = target
-            if type(entry.content) is FolderContent:
-                folders.setdefault(target, target)
-            else:
-                leaves.add(target)
-            if name in ("", ".", ".."):
-                problems.append(_not_allowed(target))
-    needed: dict[str, str] = {}
-    for folder, example in folders.items():
-        if not _allowed(folder, example):
-            problems.append(_not_allowed(example))
-        above = folder
-        while above and above != "/" and above not in needed:
-            needed[above] = example
-            above = posixpath.dirname(above)
-    problems += [_conflict(path, needed[path]) for path in sorted(leaves & needed.keys())]
+def check_paths(
+    layers: Iterable[LayerPlan], *, targets: Collection[str], folders: set[str]
+) -> None:
+    """Raise `path-not-allowed` or `path-conflict`, all of them together.
+
+    `targets` are the paths of all entries, `folders` all their parents.
+    """
+    # Few paths are both a target and a parent; those should be folders.
+    both = folders.intersection(targets)
+    leaves = {
+        entry.target
+        for layer in layers
+        for entry in layer.entries
+        if entry.target in both and not isinstance(entry.content, FolderContent)
+    }
+    bad = [folder for folder in folders if not _allowed(folder)]
+    bad += [target for target in targets if target.endswith(_BAD_ENDS)]
+    problems = [_not_allowed(path) for path in sorted(bad)]
+    problems += [_conflict(path) for path in sorted(leaves)]
     if problems:
         raise ContainerizeError.together(problems)
 
 
-def _allowed(folder: str, example: str) -> bool:
-    if folder == "":
-        return True
+def _allowed(folder: str) -> bool:
     if not folder.startswith("/") or "\0" in folder or posixpath.normpath(folder) != folder:
         return False
-    return folder == example or not any(under(folder, own) for own in _OF_RUNTIMES)
+    return not any(under(folder, own) for own in _OF_RUNTIMES)
 
 
 def _not_allowed(target: str) -> ContainerizeError:
@@ -60,10 +52,10 @@ def _not_allowed(target: str) -> ContainerizeError:
     )
 
 
-def _conflict(path: str, other: str) -> ContainerizeError:
+def _conflict(path: str) -> ContainerizeError:
     return ContainerizeError(
         "path-conflict",
         what=f"{path!r} would be a file and a folder at once in the image.",
-        why=f"{other!r} lies below it. The files changed while they were captured.",
+        why="Other files lie below it. Something changed while it was captured.",
         fix="Build again once nothing is being installed or moved.",
     )

@@ -18,6 +18,7 @@ from ..model.plan import (
     BaseKind,
     BinaryContent,
     Entry,
+    FolderContent,
     ImagePlan,
     InlineContent,
     LayerKind,
@@ -29,11 +30,11 @@ from . import loader_cache
 from .check import check_paths
 from .config import created, image_config, writable_folders
 from .contents import Sorted, kept_entries, sort_files
-from .folders import with_own_folders
+from .folders import parents, with_own_folders
 from .layers import group, layer
 from .links import prefix_links
 from .notebook import guest_config_text, notebook_text
-from .placement import Placement, under
+from .placement import SITE_FOLDERS, Placement
 from .sbom import sbom_text
 from .system import NOT_COPIED, system_entries
 
@@ -76,8 +77,9 @@ class _Composer:
         links = (entry for entry in _all_files(snapshot) if entry.kind is FileKind.SYMLINK)
         self._placement = Placement(snapshot, links)
         self._cache_tag = snapshot.interpreter.cache_tag
-        self._layers: list[LayerPlan] = []
+        self._layers: list[tuple[LayerPlan, set[str]]] = []
         self._targets: set[str] = set()
+        self._folders: set[str] = set()
         self._links: dict[str, Entry] = {}
         self._private: dict[str, Entry] = {}
 
@@ -102,7 +104,7 @@ class _Composer:
             roots=writable_folders(self._snapshot),
             except_under=[moved.kernel for moved in self._placement.moved],
         )
-        check_paths(layers)
+        check_paths(layers, targets=self._targets, folders=self._folders)
         return layers
 
     def _add(
@@ -112,7 +114,9 @@ class _Composer:
         fresh = {path: entry for path, entry in entries.items() if path not in self._targets}
         if fresh:
             self._targets.update(fresh)
-            self._layers.append(layer(kind, title, fresh, sorted(set(contains))))
+            folders = parents(fresh)
+            self._folders |= folders
+            self._layers.append((layer(kind, title, fresh, sorted(set(contains))), folders))
 
     def _shared(self, found: Sorted) -> dict[str, Entry]:
         """Put aside what may not be in a shared layer, and return the rest."""
@@ -192,9 +196,14 @@ class _Composer:
             path = "/etc/ld.so.cache"
             entries[path] = Entry(path, BinaryContent(base64.b64encode(cache).decode()))
         entries.update([_inline(SBOM_FILE, sbom_text(snapshot))])
+        # Python leaves a site folder that is not there out of sys.path.
+        for site in snapshot.interpreter.sys_path:
+            if posixpath.basename(site) in SITE_FOLDERS:
+                target = self._placement.folder(site).target
+                entries[target] = Entry(target, FolderContent(), 0o755)
         entries.update(self._links)
         targets = [*self._targets, *entries]
-        occupied = [target for target in targets if not under(target, ROOT)]
+        occupied = [target for target in targets if not target.startswith(f"{ROOT}/")]
         occupied += writable_folders(snapshot)
         links = prefix_links(self._placement.moved, targets=targets, occupied=occupied)
         entries.update(links)

@@ -20,11 +20,12 @@ def prefix_links(
     result: dict[str, Entry] = {}
     for prefix in moved:
         start = f"{prefix.image}/"
-        below = [target for target in targets if target.startswith(start)]
-        if below:
-            others = (other.kernel for other in moved if other != prefix)
-            blocked = [path for path in (*occupied, *others) if under(path, prefix.kernel)]
-            _link(prefix, below, blocked, result)
+        if not any(target.startswith(start) for target in targets):
+            continue
+        others = (other.kernel for other in moved if other != prefix)
+        blocked = [path for path in (*occupied, *others) if under(path, prefix.kernel)]
+        below = [target for target in targets if target.startswith(start)] if blocked else []
+        _link(prefix, below, blocked, result)
     return result
 
 

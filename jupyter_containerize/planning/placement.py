@@ -24,6 +24,8 @@ SITE_PREFIX = f"{ROOT}/site"
 
 #: Folders that are no one's own: what lies there stays and may be in a shared layer.
 _SYSTEM = ("/usr", "/opt", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin", "/var")
+#: What folders of installed distributions are called.
+SITE_FOLDERS = ("site-packages", "dist-packages")
 _SITE_TAIL = re.compile(r"/lib(?:64)?/python3\.\d+t?/site-packages$")
 _MAX_LINKS = 40  # as the kernel's own limit
 
@@ -136,7 +138,7 @@ class Placement:
             {
                 distribution.location
                 for distribution in snapshot.distributions
-                if posixpath.basename(distribution.location) in ("site-packages", "dist-packages")
+                if posixpath.basename(distribution.location) in SITE_FOLDERS
             }
         )
         for site in sites:
