@@ -1,0 +1,131 @@
+"""Debian's Python packages by dpkg's own file lists.
+
+Debian strips RECORD from most of its Python packages and splits one distribution over
+several packages (`python3-pandas`, `python3-pandas-lib`); dpkg knows them all. Read straight
+from `/var/lib/dpkg`, because starting `dpkg-query` once per package costs far more.
+Source: dpkg-query(1), deb-control(5).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from dataclasses import dataclass
+
+_ADMIN = "/var/lib/dpkg"
+_METADATA_LINE = re.compile(rb"^(/usr/lib/python3[^\n]*/[^/\n]+\.(?:egg|dist)-info)$", re.MULTILINE)
+_PYTHON_LINE = re.compile(rb"^/usr/(?:local/)?lib/python3[^\n]*-packages/.", re.MULTILINE)
+#: Parts of a Debian package that nothing reads at run time.
+_NOT_AT_RUN_TIME = re.compile(r"/usr/share/(?:doc|doc-base|man|lintian|bug|menu|bash-completion)/")
+
+
+@dataclass(frozen=True)
+class _Lists:
+    by_metadata: dict[str, str]
+    by_file: dict[str, str]
+
+
+def owner_of_metadata(info: str) -> str:
+    """Return the package (`python3-six`) that owns a metadata folder or file, or ""."""
+    return _lists().by_metadata.get(info, "") if info.startswith("/usr/") else ""
+
+
+def owner_of_file(path: str) -> str:
+    """Return the package that owns a file in Debian's Python folders, or ""."""
+    return _lists().by_file.get(path, "") if path.startswith("/usr/") else ""
+
+
+def python_files(package: str) -> tuple[str, ...]:
+    """Return what a package and its companions from the same source put on disk.
+
+    Companions are the packages it depends on that were built from the same source: its
+    compiled half and its data. Folders, documentation and `.pyc` files are left out.
+    """
+    files: dict[str, None] = {}
+    for name in (package, *_companions(package)):
+        for path in _files(name):
+            if not _NOT_AT_RUN_TIME.match(path) and not path.endswith(".pyc"):
+                files[path] = None
+    return tuple(path for path in files if os.path.islink(path) or not os.path.isdir(path))
+
+
+def version_of(package: str) -> str:
+    """Return the installed version of a package, or ""."""
+    return _fields(package).get("Version", "")
+
+
+@functools.cache
+def _lists() -> _Lists:
+    by_metadata: dict[str, str] = {}
+    by_file: dict[str, str] = {}
+    try:
+        names = sorted(os.listdir(f"{_ADMIN}/info"))
+    except OSError:
+        return _Lists({}, {})
+    for name in names:
+        if not name.endswith(".list"):
+            continue
+        data = _list(name)
+        if not _PYTHON_LINE.search(data):
+            continue
+        package = name[: -len(".list")].partition(":")[0]
+        for found in _METADATA_LINE.findall(data):
+            by_metadata.setdefault(os.fsdecode(found), package)
+        for line in data.splitlines():
+            if _PYTHON_LINE.match(line):
+                by_file.setdefault(os.fsdecode(line), package)
+    return _Lists(by_metadata, by_file)
+
+
+def _files(package: str) -> tuple[str, ...]:
+    names = (package, *(f"{package}:{one}" for one in _architectures()))
+    data = next((found for name in names if (found := _list(f"{name}.list"))), b"")
+    return tuple(os.fsdecode(line) for line in data.splitlines())
+
+
+def _list(name: str) -> bytes:
+    try:
+        with open(f"{_ADMIN}/info/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+@functools.cache
+def _architectures() -> tuple[str, ...]:
+    return tuple(sorted(set(re.findall(r"^Architecture: (\S+)$", _status(), re.MULTILINE))))
+
+
+@functools.cache
+def _status() -> str:
+    try:
+        with open(f"{_ADMIN}/status", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+@functools.cache
+def _fields(package: str) -> dict[str, str]:
+    text = "\n" + _status()
+    start = text.find(f"\nPackage: {package}\n")
+    if start < 0:
+        return {}
+    stanza = text[start + 1 : text.find("\n\n", start)]
+    pairs = (line.partition(":") for line in stanza.splitlines() if line[:1] not in (" ", ""))
+    return {name: value.strip() for name, _, value in pairs}
+
+
+def _source(package: str) -> str:
+    return _fields(package).get("Source", package).partition(" ")[0]
+
+
+def _companions(package: str) -> tuple[str, ...]:
+    source = _source(package)
+    names = re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]*)", _fields(package).get("Depends", ""))
+    return tuple(
+        name
+        for name in dict.fromkeys(names)
+        if name != package and _fields(name) and _source(name) == source
+    )

@@ -1,0 +1,220 @@
+"""Which distributions and local modules the chosen cells need, and why.
+
+A module is needed when a chosen cell loaded it and a fresh kernel does not have it, when a
+chosen cell or a needed local module names it, or when the guest needs it. Modules are
+mapped to distributions by their file, never by their name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ..errors import ContainerizeError
+from ..model.reasons import Reason, ReasonKind
+from ..model.snapshot import Interpreter
+from .disk import inside
+from .installed import Environment, Installed
+from .places import Place, Places
+from .record_view import Module
+from .source_imports import imports_of_file
+
+_OURS = "jupyter_containerize"
+
+
+@dataclass(frozen=True)
+class LocalModule:
+    """A module of the user's own: `root` is the folder that its name starts from."""
+
+    name: str
+    file: str
+    root: str
+    search: tuple[str, ...] = ()
+
+
+@dataclass
+class Needs:
+    """What was found: direct reasons and, apart, the cells that merely caused it to be loaded."""
+
+    named: dict[Installed, set[Reason]] = field(default_factory=dict)
+    loaded: dict[Installed, set[Reason]] = field(default_factory=dict)
+    local: dict[str, LocalModule] = field(default_factory=dict)
+    local_reasons: dict[str, set[Reason]] = field(default_factory=dict)
+    extra_files: dict[Installed, set[str]] = field(default_factory=dict)
+    problems: list[ContainerizeError] = field(default_factory=list)
+
+    @property
+    def roots(self) -> tuple[Installed, ...]:
+        """The distributions needed by themselves, without what they require."""
+        return tuple({**self.named, **self.loaded})
+
+
+def find(
+    *,
+    modules: Mapping[str, Module],
+    baseline: Collection[str],
+    cell_of_seq: Mapping[int, int],
+    named: Mapping[str, Collection[int]],
+    places: Places,
+    interpreter: Interpreter,
+    environment: Environment,
+    static: bool = False,
+    include: Iterable[str] = (),
+) -> Needs:
+    """Return what the chosen cells need.
+
+    `cell_of_seq` maps an execution to the chosen cell it ran (others are absent), `named`
+    the dotted modules that cells name to the cells' numbers, `baseline` are the modules of a
+    fresh kernel. Problems: `import-without-distribution`.
+    """
+    search = _Search(
+        modules=modules,
+        baseline=frozenset(baseline),
+        places=places,
+        interpreter=interpreter,
+        environment=environment,
+        include=tuple(include),
+        static=static,
+    )
+    for name, cells in sorted(named.items()):
+        for cell in sorted(cells):
+            search.name(name, cell=cell)
+    for module in modules.values():
+        if module.name in search.baseline or module.top_level == _OURS:
+            continue
+        if module.seq in cell_of_seq:
+            search.load(module, Reason.cell(ReasonKind.IMPORTED, cell_of_seq[module.seq]))
+    search.follow_local_code()
+    return search.needs
+
+
+@dataclass
+class _Search:
+    modules: Mapping[str, Module]
+    baseline: frozenset[str]
+    places: Places
+    interpreter: Interpreter
+    environment: Environment
+    include: tuple[str, ...]
+    static: bool
+    needs: Needs = field(default_factory=Needs)
+    _followed: set[str] = field(default_factory=set)
+    _complained: set[str] = field(default_factory=set)
+
+    def name(self, dotted: str, *, cell: int | None = None, by: str = "") -> None:
+        """Add the module that a cell, or the local module `by`, names."""
+        module = self._loaded(dotted)
+        if module is not None:
+            fresh = module.name not in self.baseline
+            kind = ReasonKind.IMPORTED if fresh or by else ReasonKind.NAMED
+            reason = Reason.cell(kind, cell) if cell is not None else Reason(kind, by)
+            self._add(module, reason, named=True)
+            return
+        reason = (
+            Reason.cell(ReasonKind.NAMED, cell)
+            if cell is not None
+            else Reason(ReasonKind.IMPORTED, by)
+        )
+        owners = self._providers(dotted)
+        for owner in owners:
+            self.needs.named.setdefault(owner, set()).add(reason)
+        if owners or self.places.is_standard(dotted):
+            return
+        local = self.places.local_module(dotted)
+        if local:
+            self._add_local(LocalModule(dotted.partition(".")[0], *local), reason)
+        elif self.static and cell is not None:
+            self._complain(dotted, reason, "")
+
+    def load(self, module: Module, reason: Reason) -> None:
+        """Add a module that a chosen cell caused to be loaded."""
+        self._add(module, reason, named=False)
+
+    def follow_local_code(self) -> None:
+        """Add what local modules name, and what those local modules name, and so on."""
+        while pending := [name for name in self.needs.local if name not in self._followed]:
+            for name in sorted(pending):
+                self._followed.add(name)
+                module = self.needs.local[name]
+                for dotted in imports_of_file(module.file, package=_package(module)):
+                    self.name(dotted, by=name)
+
+    def _loaded(self, dotted: str) -> Module | None:
+        """Return the loaded module that `dotted` (maybe `package.attribute`) leads to."""
+        while dotted:
+            module = self.modules.get(dotted)
+            if module is not None and (module.file or module.search):
+                return module
+            dotted = dotted.rpartition(".")[0]
+        return None
+
+    def _add(self, module: Module, reason: Reason, *, named: bool) -> None:
+        if not module.file:
+            return
+        place, owner = self.places.of(module)
+        if place is Place.DISTRIBUTION and owner is not None:
+            where = self.needs.named if named else self.needs.loaded
+            where.setdefault(owner, set()).add(reason)
+            if module.file not in self.environment.owners:
+                self.needs.extra_files.setdefault(owner, set()).add(module.file)
+        elif place is Place.LOCAL:
+            root = self.places.root_of(module)
+            self._add_local(LocalModule(module.name, module.file, root, module.search), reason)
+        elif place is Place.STRAY:
+            self._complain(module.name, reason, module.file)
+
+    def _add_local(self, module: LocalModule, reason: Reason) -> None:
+        self.needs.local.setdefault(module.name, module)
+        self.needs.local_reasons.setdefault(module.name, set()).add(reason)
+
+    def _providers(self, dotted: str) -> tuple[Installed, ...]:
+        """Return the distributions whose files make `dotted` (or its longest part) importable."""
+        candidates = self.environment.import_names.get(dotted.partition(".")[0], ())
+        if len(candidates) < 2:  # noqa: PLR2004 - nothing to choose between
+            return candidates
+        while dotted:
+            tail = dotted.replace(".", "/")
+            found = [
+                one
+                for one in candidates
+                if any(
+                    row.path.startswith((f"{one.location}/{tail}/", f"{one.location}/{tail}."))
+                    for row in one.file_list.rows
+                )
+            ]
+            if found:
+                return tuple(found[:1]) if "." not in dotted else tuple(found)
+            dotted = dotted.rpartition(".")[0]
+        return ()
+
+    def _complain(self, name: str, reason: Reason, file: str) -> None:
+        top_level = name.partition(".")[0]
+        if top_level in self._complained or any(inside(file, path) for path in self.include):
+            return
+        self._complained.add(top_level)
+        self.needs.problems.append(_without_distribution(top_level, reason, file))
+
+
+def _package(module: LocalModule) -> str:
+    """Return the name that relative imports in a module's file start from."""
+    if module.search or os.path.basename(module.file) == "__init__.py":
+        return module.name
+    return module.name.rpartition(".")[0]
+
+
+def _without_distribution(name: str, reason: Reason, file: str) -> ContainerizeError:
+    where = reason.by[0].upper() + reason.by[1:]
+    if not file:
+        return ContainerizeError(
+            "import-without-distribution",
+            what=f"{where} imports {name!r}, which is not installed.",
+            why="No distribution on the kernel's path provides it, and no file of yours is it.",
+            fix=f"Install what provides it (pip install {name}?), or tag the cell 'skip'.",
+        )
+    return ContainerizeError(
+        "import-without-distribution",
+        what=f"{where} imports {name!r}, which no installed distribution provides.",
+        why=f"It was loaded from {file}, among installed packages, but none of them lists that file.",
+        fix=f"Install it as a package, move it beside the notebook, or add --include {file}",
+    )

@@ -1,0 +1,160 @@
+"""The files that an installed distribution put on disk, from whoever wrote them down.
+
+In order: RECORD (pip, uv, conda), dpkg's file lists (Debian's own Python packages mostly
+have no RECORD), conda's package record, setuptools' `installed-files.txt`; failing all
+these, what `top_level.txt` or the distribution's name leads to. Source: "Recording installed
+projects", packaging.python.org.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from . import conda_records, dpkg_lists
+from .disk import inside
+
+_PROJECT_FILES = ("setup.py", "setup.cfg", "pyproject.toml")
+_HIDDEN_FROM_IMPORT = (".dist-info", ".egg-info", ".libs", ".data", ".pth", ".egg-link")
+
+
+class Row(NamedTuple):
+    """One listed file: `sha256` as RECORD writes it (URL-safe base64), `size` -1 if unknown."""
+
+    path: str
+    sha256: str = ""
+    size: int = -1
+
+
+class ListSource(Enum):
+    """Who wrote the list of files down."""
+
+    RECORD = "RECORD"
+    DPKG = "dpkg"
+    CONDA = "conda"
+    INSTALLED_FILES = "installed-files.txt"
+    EGG = "egg folder"
+    SOURCE = "a project's own folder"
+    GUESS = "the folder's content"
+
+
+@dataclass(frozen=True)
+class FileList:
+    """What belongs to a distribution, without `.pyc` files.
+
+    `recorded_ns` is when RECORD was written (mtime), 0 without one. `dpkg` is the Debian
+    package that the distribution came with, or "".
+    """
+
+    location: str
+    source: ListSource
+    rows: tuple[Row, ...]
+    recorded_ns: int = 0
+    dpkg: str = ""
+    top_level: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def import_names(self) -> tuple[str, ...]:
+        """Top-level modules and packages that the files make importable."""
+        start = len(self.location) + 1
+        firsts = {
+            row.path[start:].partition("/")[0]
+            for row in self.rows
+            if inside(row.path, self.location)
+        }
+        names = {
+            first.partition(".")[0]
+            for first in firsts
+            if first != "__pycache__" and not first.endswith(_HIDDEN_FROM_IMPORT)
+        }
+        names.update(self.top_level)
+        return tuple(sorted(name for name in names if name.isidentifier()))
+
+
+def listed(*, location: str, info: str, key: str) -> FileList:
+    """Return the file list of the distribution whose metadata lies at `info`. Never fails."""
+    record = f"{info}/RECORD"
+    rows = tuple(_record_rows(record, location))
+    source = ListSource.RECORD if rows else ListSource.GUESS
+    recorded_ns = os.stat(record).st_mtime_ns if rows else 0
+    dpkg = dpkg_lists.owner_of_metadata(info)
+    conda = None if dpkg else conda_records.package_of(location, key)
+    managed: tuple[str, ...] = ()
+    if dpkg:
+        managed, source = dpkg_lists.python_files(dpkg), source if rows else ListSource.DPKG
+    elif conda:
+        managed, source = conda_records.files_of(conda), source if rows else ListSource.CONDA
+    if managed:
+        # RECORD first, for its hashes; the package manager knows of more (data, programs).
+        known = {row.path for row in rows}
+        rows += tuple(Row(path) for path in managed if path not in known)
+    top_level = tuple((_text(f"{info}/top_level.txt") or "").split())
+    if not rows and (text := _text(f"{info}/installed-files.txt")):
+        paths = [os.path.normpath(os.path.join(info, line)) for line in text.splitlines() if line]
+        rows = tuple(Row(path) for path in paths if not path.endswith(".pyc"))
+        source = ListSource.INSTALLED_FILES
+    if not rows:
+        source, rows = _guessed(location, info, key, top_level)
+    return FileList(location, source, rows, recorded_ns, dpkg, top_level)
+
+
+def _record_rows(record: str, location: str) -> Iterator[Row]:
+    try:
+        with open(record, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            for row in csv.reader(file):
+                if not row or not row[0] or row[0].endswith(".pyc"):
+                    continue
+                path = row[0]
+                if path[0] == "/" or ".." in path or "//" in path or "./" in path:
+                    path = os.path.normpath(os.path.join(location, path))
+                else:
+                    path = f"{location}/{path}"
+                digest = row[1] if len(row) > 1 else ""
+                size = row[2] if len(row) > 2 else ""  # noqa: PLR2004 - path, hash, size
+                yield Row(
+                    path,
+                    digest[7:] if digest.startswith("sha256=") else "",
+                    int(size) if size.isdecimal() else -1,
+                )
+    except (OSError, ValueError, csv.Error):
+        return
+
+
+def _guessed(
+    location: str, info: str, key: str, top_level: tuple[str, ...]
+) -> tuple[ListSource, tuple[Row, ...]]:
+    rows = list(_below(info))
+    if info.endswith("/EGG-INFO"):
+        return ListSource.EGG, (*rows, *_below(location, skip=info))
+    # A source folder on sys.path (`setup.py develop`): its modules are local code.
+    if any(os.path.exists(f"{location}/{name}") for name in _PROJECT_FILES):
+        return ListSource.SOURCE, tuple(rows)
+    for name in top_level or (key.replace("-", "_"), key):
+        for found in (f"{location}/{name}", f"{location}/{name}.py"):
+            rows += _below(found)
+    return ListSource.GUESS, tuple(dict.fromkeys(rows))
+
+
+def _below(path: str, *, skip: str = "") -> Iterable[Row]:
+    if not os.path.isdir(path):
+        return [Row(path)] if os.path.isfile(path) else []
+    rows: list[Row] = []
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(
+            name for name in folders if name != "__pycache__" and f"{folder}/{name}" != skip
+        )
+        rows += [Row(f"{folder}/{name}") for name in sorted(names) if not name.endswith(".pyc")]
+    return rows
+
+
+def _text(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except (OSError, ValueError):
+        return None
