@@ -1,0 +1,164 @@
+"""Layers of a plan into the store: the unchanged by key, the others in parallel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+
+from ..model.codec import dumps, to_json
+from ..model.event import Emit, LayerDone, Progress
+from ..model.image import Layer
+from ..model.plan import BytecodeContent, Entry, ImagePlan, LayerPlan
+from ..oci.bytecode import bytecode_for
+from ..oci.disk import require_space
+from ..oci.layer import LAYER_FORMAT, LayerPacker, explicit_folders
+from ..oci.pipeline import Cancelled, pipeline
+from ..oci.store import Store
+
+STEP = "build"
+_PROGRESS_S = 0.1
+_ENTRY_BYTES = 1024  # header and padding of one entry, to be on the safe side
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBuilder:
+    """Builds the layers of one plan."""
+
+    plan: ImagePlan
+    store: Store
+    emit: Emit
+    cancel: threading.Event
+    folders: Mapping[str, Entry]
+
+    @classmethod
+    def of(cls, plan: ImagePlan, *, store: Store, emit: Emit) -> LayerBuilder:
+        """Return the builder of all of the plan's layers."""
+        return cls(plan, store, emit, threading.Event(), explicit_folders(plan.layers))
+
+    def build(self) -> tuple[Layer, ...]:
+        """Return the stored layers, bottom first; only those without a known key are read."""
+        keys = [self._key(layer) for layer in self.plan.layers]
+        layers: list[Layer | None] = [self.store.layer_for_key(key) for key in keys]
+        missing = [number for number, layer in enumerate(layers) if layer is None]
+        for number, layer in enumerate(layers):
+            if layer is not None:
+                layers[number] = self._reuse(self.plan.layers[number], layer)
+        need = sum(_estimate(self.plan.layers[number]) for number in missing)
+        require_space(self.store.root, need)
+        # The largest first: the small ones then fill the other core's time.
+        missing.sort(key=lambda number: -self.plan.layers[number].size_bytes)
+        built = _in_parallel(
+            [self._job(self.plan.layers[number], keys[number]) for number in missing], self.cancel
+        )
+        for number, layer in zip(missing, built, strict=True):
+            layers[number] = layer
+        return tuple(layer for layer in layers if layer is not None)
+
+    def _key(self, layer: LayerPlan) -> str:
+        """Return the layer's key with all else that its bytes depend on."""
+        below = [
+            [target, to_json(entry)]
+            for target, entry in sorted(self.folders.items())
+            if any(other.target.startswith(target + "/") for other in layer.entries)
+        ]
+        parts = [LAYER_FORMAT, layer.key(), self.plan.pyc_magic, self._uid, below]
+        return hashlib.sha256(dumps(parts)).hexdigest()
+
+    @property
+    def _uid(self) -> int:
+        uid = self.plan.config.user.partition(":")[0]
+        return int(uid) if uid.isdigit() else 0
+
+    def _reuse(self, plan: LayerPlan, layer: Layer) -> Layer:
+        layer = replace(layer, kind=plan.kind.value, title=plan.title)
+        self.emit(LayerDone(plan.title, layer.digest, layer.size_bytes, reused=True))
+        return layer
+
+    def _job(self, plan: LayerPlan, key: str) -> Callable[[], Layer]:
+        return lambda: self._pack(plan, key)
+
+    def _pack(self, plan: LayerPlan, key: str) -> Layer:
+        started = time.monotonic()
+        contents = [
+            entry.content for entry in plan.entries if isinstance(entry.content, BytecodeContent)
+        ]
+        progress = _Meter(plan.title, plan.size_bytes, self.emit)
+        with self.store.writer() as writer:
+
+            def consume(data: memoryview) -> None:
+                writer.write(data)
+                progress.advance(len(data))
+
+            with (
+                bytecode_for(
+                    contents, interpreter=self.plan.interpreter, processes=os.cpu_count() or 1
+                ) as bytecode,
+                pipeline(consume, cancel=self.cancel) as outlet,
+            ):
+                packer = LayerPacker(outlet, self._uid, self.folders, bytecode)
+                packer.pack(plan.entries)
+            blob = writer.commit()
+        layer = Layer(
+            digest=blob.digest,
+            diff_id=blob.digest,
+            size_bytes=blob.size_bytes,
+            kind=plan.kind.value,
+            title=plan.title,
+            key=key,
+        )
+        self.store.remember_layer(key, layer)
+        progress.finish()
+        seconds = time.monotonic() - started
+        self.emit(
+            LayerDone(plan.title, blob.digest, blob.size_bytes, reused=False, seconds=seconds)
+        )
+        return layer
+
+
+class _Meter:
+    """Emits `Progress` for one layer, at most ten times a second."""
+
+    def __init__(self, title: str, total: int, emit: Emit) -> None:
+        self._title = title
+        self._total = total
+        self._emit = emit
+        self._done = 0
+        self._next = 0.0
+
+    def advance(self, count: int) -> None:
+        self._done = min(self._done + count, self._total)
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _PROGRESS_S
+            self._emit(Progress(STEP, self._title, self._done, self._total))
+
+    def finish(self) -> None:
+        self._emit(Progress(STEP, self._title, self._total, self._total))
+
+
+def _estimate(layer: LayerPlan) -> int:
+    return layer.size_bytes + _ENTRY_BYTES * len(layer.entries)
+
+
+def _in_parallel(jobs: Sequence[Callable[[], Layer]], cancel: threading.Event) -> list[Layer]:
+    """Run all jobs on both cores; after the first failure or an interrupt stop the others."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            failures = [failure for future in done if (failure := future.exception()) is not None]
+        except BaseException:
+            cancel.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+        if failures:
+            cancel.set()
+            pool.shutdown(cancel_futures=True)
+            real = [failure for failure in failures if not isinstance(failure, Cancelled)]
+            raise (real or failures)[0]
+        return [future.result() for future in futures]

@@ -1,0 +1,97 @@
+"""Files of our own on disk: atomic small files, and errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+
+from ..errors import ContainerizeError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Turn the `OSError`s of writing below `path` into ours.
+
+    Errors: `no-space`, `store-read-only`, `write-failed`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _explain(path, error) from error
+
+
+def _explain(path: str, error: OSError) -> ContainerizeError:
+    why = f"{error.strerror or error}: {error.filename or path}"
+    if error.errno in _FULL:
+        return no_space(path, why=why)
+    if error.errno in _REFUSED:
+        return ContainerizeError(
+            "store-read-only",
+            what=f"Nothing can be written below {path}.",
+            why=why,
+            fix=(
+                "Make the folder writable for you, or choose another one: set "
+                "JUPYTER_CONTAINERIZE_STORE for the store, or another --output."
+            ),
+        )
+    return ContainerizeError(
+        "write-failed",
+        what=f"Writing below {path} failed.",
+        why=why,
+        fix="Check the disk, or choose another folder.",
+    )
+
+
+def no_space(path: str, *, why: str) -> ContainerizeError:
+    """Return the error for a full disk or a quota."""
+    return ContainerizeError(
+        "no-space",
+        what=f"There is not enough space below {path}.",
+        why=why,
+        fix=(
+            "Free some (`jupyter containerize gc` removes what nothing uses), or set "
+            "JUPYTER_CONTAINERIZE_STORE to a folder on a larger disk."
+        ),
+    )
+
+
+def require_space(folder: str, need_bytes: int) -> None:
+    """Check that `need_bytes` fit below `folder`. Errors: `no-space`."""
+    status = os.statvfs(folder)
+    free_bytes = status.f_bavail * status.f_frsize
+    if need_bytes > free_bytes:
+        need_mb, free_mb = need_bytes / 1e6, free_bytes / 1e6
+        raise no_space(folder, why=f"{need_mb:,.1f} MB are needed and {free_mb:,.1f} MB are free.")
+
+
+def write_atomically(path: str, data: bytes) -> None:
+    """Write `data` to `path` so that readers see the old file, the new one, or none.
+
+    The bytes are on disk before the name is: for small files that others trust.
+    """
+    temporary = f"{path}.{secrets.token_hex(6)}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def read_or_none(path: str) -> bytes | None:
+    """Return the bytes of a small file, None if there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None

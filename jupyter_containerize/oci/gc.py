@@ -1,0 +1,146 @@
+"""Garbage collection: free what no image, name or run refers to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..model.image import Image
+from ..model.plan import LABEL_SNAPSHOT
+from .disk import read_or_none, writing
+from .documents import DOCUMENT_FOLDERS, hex_of
+from .locks import is_locked, locked
+
+if TYPE_CHECKING:
+    from .store import Store
+
+#: Documents may be written before the image they belong to; younger ones stay.
+YOUNG_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What `gc` removed: `size_bytes` of disk in `images`, `blobs` and `folders`."""
+
+    size_bytes: int
+    images: int
+    blobs: int
+    folders: int
+
+
+def collect(store: Store) -> Freed:
+    """Remove what nothing refers to; the caller keeps builds away meanwhile."""
+    with writing(store.root):
+        kept, removed = _sort_out(store, _used_by_runs(store))
+        for image_digest in removed:
+            os.unlink(os.path.join(store.root, "images", f"{hex_of(image_digest)}.json"))
+        live = {hex_of(digest) for image in kept for digest in _blobs_of(image)}
+        blobs = [entry for entry in _entries(store, "blobs/sha256") if entry.name not in live]
+        freed = sum(remove_path(entry.path) for entry in blobs)
+        folders = [entry for entry in _entries(store, "unpacked") if not _is_live(entry, live)]
+        freed += sum(remove_path(entry.path) for entry in folders)
+        freed += _forget_keys(store) + _forget_documents(store, kept)
+        _forget_locks(store)
+    count = sum(not entry.name.endswith(".json") for entry in folders)
+    return Freed(freed, len(removed), len(blobs), count)
+
+
+def _sort_out(store: Store, used: set[str]) -> tuple[list[Image], list[str]]:
+    """Return the images to keep and the digests of the records to remove."""
+    kept = [
+        image
+        for image in store.images()
+        if image.names or image.digest in used or store.is_used(image.digest)
+    ]
+    known = {image.digest for image in kept}
+    records = [f"sha256:{entry.name.removesuffix('.json')}" for entry in _entries(store, "images")]
+    return kept, [digest for digest in records if digest not in known]
+
+
+def _used_by_runs(store: Store) -> set[str]:
+    """Return the digests of images whose run has a living supervisor (it holds the lock)."""
+    used = set()
+    for entry in _entries(store, "runs"):
+        if is_locked(os.path.join(entry.path, "lock")):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                data = read_or_none(os.path.join(entry.path, "run.json"))
+                used.add(json.loads(data or b"")["spec"]["image"])
+    return used
+
+
+def _blobs_of(image: Image) -> Iterator[str]:
+    yield image.digest
+    yield image.config_digest
+    for layer in image.layers:
+        yield layer.digest
+
+
+def _is_live(unpacked: os.DirEntry[str], live: set[str]) -> bool:
+    """Whether all layers that lie unpacked in this folder belong to kept images."""
+    data = read_or_none(unpacked.path.removesuffix(".json") + ".json")
+    layers = json.loads(data)["layers"] if data else []
+    return bool(layers) and {hex_of(digest) for digest in layers} <= live
+
+
+def _forget_keys(store: Store) -> int:
+    freed = 0
+    for entry in _entries(store, "keys"):
+        data = json.loads(read_or_none(entry.path) or b"{}")
+        if "digest" not in data or not store.has_blob(data["digest"]):
+            freed += remove_path(entry.path)
+    return freed
+
+
+def _forget_documents(store: Store, kept: list[Image]) -> int:
+    live = {hex_of(image.digest) for image in kept}
+    live |= {image.config.labels.get(LABEL_SNAPSHOT, "").partition(":")[2] for image in kept}
+    oldest = time.time() - YOUNG_S
+    return sum(
+        remove_path(entry.path)
+        for folder in DOCUMENT_FOLDERS
+        for entry in _entries(store, folder)
+        if entry.name.removesuffix(".json") not in live and entry.stat().st_mtime < oldest
+    )
+
+
+def _forget_locks(store: Store) -> None:
+    for entry in _entries(store, "locks"):
+        if entry.name not in ("store", "sweep"):
+            with locked(entry.path, wait=False) as held:
+                if held:
+                    os.unlink(entry.path)
+
+
+def _entries(store: Store, folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(os.path.join(store.root, folder)) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
+
+
+def remove_path(path: str) -> int:
+    """Remove a file or a whole folder, whatever its modes; return the bytes it took."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return 0
+    if not stat.S_ISDIR(status.st_mode):
+        os.unlink(path)
+        return status.st_blocks * 512
+    freed = 0
+    for folder, _, files, descriptor in os.fwalk(path, topdown=True):
+        os.chmod(folder, 0o700)
+        freed += sum(
+            os.stat(file, dir_fd=descriptor, follow_symlinks=False).st_blocks * 512
+            for file in files
+        )
+    shutil.rmtree(path)
+    return freed
