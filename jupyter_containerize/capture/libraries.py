@@ -31,10 +31,12 @@ GPU_DRIVER = re.compile(
     re.VERBOSE,
 )
 
-#: What glibc opens by itself: to unwind a cancelled thread, and, before 2.34, to look up names.
-_OPENED_BY_LIBC = ("libgcc_s.so.1",)
-_OPENED_BY_OLD_LIBC = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
-_NAMES_BUILT_IN = (2, 34)
+#: The rest of glibc, which programs open by name (`ctypes.CDLL("libdl.so.2")`) and which older
+#: versions need to look up users and hosts; and what it opens to unwind a cancelled thread.
+_PARTS_OF_LIBC = (
+    *("libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libutil.so.1"),
+    *("libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2", "libgcc_s.so.1"),
+)
 
 
 def find(
@@ -60,7 +62,7 @@ def find(
     closure = _Closure(linker, mapped=_mapped_paths(mapped))
     closure.start(files)
     closure.follow()
-    closure.add_opened_by_libc(interpreter.libc)
+    closure.add_parts_of_libc()
     closure.add_mapped(interpreter)
     return closure.libraries(packages), closure.findings()
 
@@ -158,13 +160,13 @@ class _Closure:
         library.paths.add(path)
         return library
 
-    def add_opened_by_libc(self, libc: tuple[str, ...]) -> None:
-        """Add what glibc opens by name without any DT_NEEDED saying so."""
-        version = tuple(int(part) for part in re.findall(r"\d+", " ".join(libc[1:2]))[:2])
-        old = version and version < _NAMES_BUILT_IN
-        for name in (*_OPENED_BY_LIBC, *(_OPENED_BY_OLD_LIBC if old else ())):
+    def add_parts_of_libc(self) -> None:
+        """Add what belongs to glibc though no DT_NEEDED says so."""
+        for name in _PARTS_OF_LIBC:
             path = self._linker.by_default(name)
-            library = path and self._add(path, by_default=True, loaded_by=self._linker.program)
+            library = (
+                self._add(path, by_default=True, loaded_by=self._linker.program) if path else None
+            )
             if library:
                 library.libraries.add("libc.so.6")
         self.follow()

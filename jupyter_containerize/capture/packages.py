@@ -31,10 +31,7 @@ class Owners:
         self._rpm_owners: dict[str, str] = {}
 
     def owner(self, path: str) -> str:
-        """Return the name of the package that owns absolute `path`, "" if none does.
-
-        Names of packages that are installed for several architectures carry one: `libc6:amd64`.
-        """
+        """Return the name of the package that owns absolute `path`, "" if none does."""
         if self._has_rpm:
             return self._rpm_owner(path)
         if self._dpkg_owners is None:
@@ -82,13 +79,13 @@ def _dpkg_owners(folder: str) -> dict[str, str]:
                 lines = file.read()
         except OSError:
             continue
-        package = name.removesuffix(".list")
+        package = name.removesuffix(".list").partition(":")[0]
         owners.update(dict.fromkeys(os.fsdecode(lines).split("\n"), package))
     return owners
 
 
 def _stanzas(path: str) -> dict[str, str]:
-    """Return dpkg's stanzas by the names that `*.list` files use (with and without architecture)."""
+    """Return dpkg's stanzas by package name; of several architectures the first, the machine's own."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read()
@@ -96,9 +93,7 @@ def _stanzas(path: str) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for stanza in text.split("\n\n"):
-        name = _field(stanza, "Package")
-        found[f"{name}:{_field(stanza, 'Architecture')}"] = stanza.strip("\n") + "\n"
-        found.setdefault(name, stanza.strip("\n") + "\n")
+        found.setdefault(_field(stanza, "Package"), stanza.strip("\n") + "\n")
     return found
 
 

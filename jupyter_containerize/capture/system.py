@@ -45,8 +45,20 @@ _IDENTITY = (
 #: in a script around ldconfig.real; `platform` asks `uname`.
 _TOOLS = ("/bin/sh", "/sbin/ldconfig", "/sbin/ldconfig.real", "/usr/bin/uname")
 _TERMINALS = frozenset(
-    "ansi dumb linux screen screen-256color tmux tmux-256color vt100 vt220 "
-    "xterm xterm-color xterm-256color".split()
+    [
+        "ansi",
+        "dumb",
+        "linux",
+        "screen",
+        "screen-256color",
+        "tmux",
+        "tmux-256color",
+        "vt100",
+        "vt220",
+        "xterm",
+        "xterm-color",
+        "xterm-256color",
+    ]
 )
 _TERMINAL_FOLDERS = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 #: Data that a library reads at fixed places, by the start of the library's name.
