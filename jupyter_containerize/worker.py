@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -38,6 +39,8 @@ class Worker:
         self._process = process
         self._stderr = stderr
         self._lifeline = lifeline
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, name="containerize-events", daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -45,16 +48,25 @@ class Worker:
         return self._process.pid
 
     def events(self) -> Iterator[Event]:
-        """Yield events as they come; the last is `Result` or `Failed`, whatever happens."""
-        output = self._process.stdout
+        """Yield events as they come; the last is `Result` or `Failed`, whatever happens.
+
+        After a KeyboardInterrupt in between, call it again: no event is lost.
+        """
         last: Event | None = None
-        for line in output or ():
+        while (line := self._lines.get()) is not None:
             last = from_json(_Envelope, {"event": json.loads(line)}).event
             yield last
         code = self._process.wait()
         if not isinstance(last, Result | Failed):
             yield Failed(self._crashed(code).to_json())
         self.close()
+
+    def _read(self) -> None:
+        """Move lines from the pipe to the queue, which an interrupt cannot cut in two."""
+        with contextlib.suppress(ValueError):
+            for line in self._process.stdout or ():
+                self._lines.put(line)
+        self._lines.put(None)
 
     def cancel(self) -> None:
         """Ask the worker to stop and clean up; it then emits `Failed` with `interrupted`."""

@@ -37,11 +37,8 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     store = open_store(request.store)
     builder = builder_named(request.builder)
     snapshot, image_plan = _plan(request, store, emit)
-    with step(emit, "build", "Building the image") as summary:
-        image = builder.build(image_plan, store=store, emit=emit)
-        remember(store, image, snapshot, image_plan)
-        fresh = sum(layer.size_bytes for layer in image.layers if not layer.reused)
-        summary.text = f"{len(image.layers)} layers, {fresh:,} bytes new"
+    image = builder.build(image_plan, store=store, emit=emit)
+    remember(store, image, snapshot, image_plan)
     result = {
         "image": image_summary(image, store),
         "layers": [to_json(layer) for layer in image.layers],

@@ -21,6 +21,9 @@ from ..model.snapshot import Snapshot
 from .records import open_store, plan_of, resolve, snapshot_of
 from .summaries import image_summary
 
+#: A thing's files lie in one layer; a few of them suffice to find it.
+_LOOKED_AT = 8
+
 
 def inspect(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
     """Return everything known about an image. Errors: `image-not-found`."""
@@ -144,15 +147,15 @@ class _Layers:
     """Finds the layer that a file of this machine went into; one look at the plan for all."""
 
     def __init__(self, plan: ImagePlan | None, snapshot: Snapshot) -> None:
-        items = (
-            *snapshot.distributions,
-            *snapshot.data_files,
-            *snapshot.local_code,
-            *snapshot.libraries,
-            *snapshot.executables,
-            *snapshot.system_files,
+        tables = (
+            *(item.files for item in snapshot.distributions),
+            *(item.files for item in snapshot.data_files),
+            *(item.files for item in snapshot.local_code),
+            *(item.files for item in snapshot.libraries),
+            *(item.files for item in snapshot.executables),
+            *(item.files for item in snapshot.system_files),
         )
-        wanted = {entry.path for item in items for entry in item.files[:8]}
+        wanted = {entry.path for files in tables for entry in files[:_LOOKED_AT]}
         self._titles: dict[str, str] = {}
         for layer in plan.layers if plan is not None else ():
             for entry in layer.entries:
@@ -161,7 +164,7 @@ class _Layers:
                     self._titles[path] = layer.title
 
     def __call__(self, files: tuple[FileEntry, ...]) -> str:
-        found = (self._titles.get(entry.path) for entry in files[:8])
+        found = (self._titles.get(entry.path) for entry in files[:_LOOKED_AT])
         return next((title for title in found if title), "")
 
 

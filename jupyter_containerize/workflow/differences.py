@@ -8,12 +8,15 @@ from typing import Any
 
 from ..errors import ContainerizeError
 from ..model.event import Emit
+from ..model.files import FileKind
 from ..model.image import Image
 from ..model.request import DiffRequest
 from ..model.snapshot import Snapshot
 from ..oci.store import Store
 from .records import open_store, resolve, snapshot_of
 from .summaries import image_summary
+
+_SHOWN = 12
 
 
 def diff(request: DiffRequest, *, emit: Emit) -> dict[str, Any]:
@@ -85,12 +88,13 @@ def _cells(before: Snapshot, after: Snapshot) -> list[dict[str, Any]]:
 
 def _files(snapshot: Snapshot) -> dict[str, str]:
     """Return the user's own files with what tells their contents apart."""
-    items = (*snapshot.data_files, *snapshot.local_code)
+    tables = (
+        *(item.files for item in snapshot.data_files),
+        *(item.files for item in snapshot.local_code),
+    )
     return {
-        entry.path: (entry.sha256 or str(entry.size_bytes))[:12]
-        if entry.link is None
-        else entry.link
-        for item in items
-        for entry in item.files
-        if entry.kind.value != "directory"
+        entry.path: entry.link or (entry.sha256 or str(entry.size_bytes))[:_SHOWN]
+        for files in tables
+        for entry in files
+        if entry.kind is not FileKind.DIRECTORY
     }

@@ -105,7 +105,7 @@ def _kernel(path: str) -> Check:
 
     from ..capture import notebook  # noqa: PLC0415 - as above
 
-    name = notebook.read(path)["metadata"].get("kernelspec", {}).get("name", "python3")
+    name = notebook.read(path).document["metadata"].get("kernelspec", {}).get("name", "python3")
     try:
         spec = KernelSpecManager().get_kernel_spec(name)
     except NoSuchKernel:

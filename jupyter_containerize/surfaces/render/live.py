@@ -66,7 +66,7 @@ class Live:
         self._drawn_at = 0.0
         self._open_line = False
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> Live:  # noqa: PYI034 - Python 3.10 has no Self, and nobody derives
         return self
 
     def __exit__(self, *_: object) -> None:

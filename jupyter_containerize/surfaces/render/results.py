@@ -29,8 +29,7 @@ def _build(data: Data) -> list[Block]:
         ("size", f"{units.size(image['size_bytes'])} in {units.number(image['layers'], 'layer')}"),
         (
             "new",
-            f"{units.size(sum(layer['size_bytes'] for layer in fresh))} in "
-            f"{units.number(len(fresh), 'layer')}, the others were there",
+            _fresh(fresh),
         ),
         ("contains", _contents(data["contents"])),
         ("parameters", ", ".join(f"{p['name']}={p['default']}" for p in data["parameters"])),
@@ -42,6 +41,11 @@ def _build(data: Data) -> list[Block]:
     if data.get("verdict"):
         parts += verdict_blocks(data["verdict"])
     return parts
+
+
+def _fresh(layers: list[Data]) -> str:
+    amount = units.size(sum(layer["size_bytes"] for layer in layers))
+    return f"{amount} in {units.number(len(layers), 'layer')}, the others were there"
 
 
 def _contents(counts: Mapping[str, int]) -> str:
