@@ -1,0 +1,263 @@
+"""Runs a notebook in a kernel of its own, or looks into one that runs, and returns the record."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
+
+import nbformat
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from ..errors import ContainerizeError
+from ..model.event import Emit, Progress, ignore
+from ..model.options import CaptureOptions
+from . import connection, kernelspec, notebook, syntax
+from .own_lines import without_own_lines
+
+#: How long a kernel may take from its start to its first answer (a cold network file system).
+START_S = 120.0
+#: How long a kernel may take to end after it was asked to; then it is killed.
+END_S = 2.0
+SKIP_TAGS = frozenset({"skip", "skip-execution"})
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_LINE = re.compile(r"Cell In\[\d+\], line (\d+)|^-+> (\d+) ", re.MULTILINE)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A notebook that ran: the probe's `record`, and the nbformat `document` with its outputs."""
+
+    record: dict[str, Any]
+    document: dict[str, Any]
+
+
+def record(path: str, *, options: CaptureOptions, emit: Emit = ignore) -> dict[str, Any]:
+    """Return the probe record of the notebook at `path`, run headless in a kernel of its own.
+
+    With `options.execute` false no cell runs: what they import is imported, and the record
+    says `static`. Errors: those of `notebook.read` and `kernelspec.manager`; `cell-failed`,
+    `cell-timed-out`, `kernel-died`, `kernel-silent`, `remote-kernel`, `probe-failed`.
+    """
+    file = notebook.read(path)
+    if options.execute:
+        return execute(file, options=options, emit=emit).record
+    return _run(_imported(file, options))
+
+
+def execute(
+    file: notebook.NotebookFile, *, options: CaptureOptions, emit: Emit = ignore
+) -> Executed:
+    """Run the code cells of `file` in order and return the record with their outputs."""
+    return _run(_executed(file, options, emit))
+
+
+def attach(
+    connection_file: str, *, notebook: str = "", timeout_s: float | None = connection.ANSWER_S
+) -> dict[str, Any]:
+    """Return the record of the running kernel with this connection file, injecting the probe.
+
+    The probe stays and goes on recording. Errors: `no-such-kernel`, `kernel-not-python`,
+    `kernel-silent`, `remote-kernel`, `probe-failed`.
+    """
+    return _run(_attached(connection_file, notebook, timeout_s))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+async def _executed(file: notebook.NotebookFile, options: CaptureOptions, emit: Emit) -> Executed:
+    node = nbformat.from_dict(file.document)
+    async with _started(file, options) as (manager, client):
+        runner = NotebookClient(
+            node,
+            km=manager,
+            timeout=options.timeout_s,
+            allow_errors=options.allow_errors,
+            coalesce_streams=False,
+            store_widget_state=False,
+        )
+        runner.kc = client
+        await _execute_cells(runner, emit)
+        found = await _while_alive(manager, connection.fetch(client, timeout_s=None))
+    document = json.loads(json.dumps(node))
+    _add_outputs(found, document)
+    return Executed(found, document)
+
+
+async def _imported(file: notebook.NotebookFile, options: CaptureOptions) -> dict[str, Any]:
+    names = syntax.modules_of(
+        without_own_lines(cell["source"]) for _, cell in _code_cells(file.document)
+    )
+    async with _started(file, options) as (manager, client):
+        imports = connection.call(
+            client, "import_modules", list(names), timeout_s=options.timeout_s
+        )
+        await _while_alive(manager, imports)
+        found = await _while_alive(manager, connection.fetch(client, timeout_s=None))
+    found["static"] = True
+    return found
+
+
+async def _attached(
+    connection_file: str, notebook_path: str, timeout_s: float | None
+) -> dict[str, Any]:
+    client = AsyncKernelClient()
+    try:
+        client.load_connection_file(connection_file)
+    except (OSError, ValueError) as error:
+        raise ContainerizeError(
+            "no-such-kernel",
+            what=f"There is no kernel with the connection file {connection_file}",
+            why=str(error),
+            fix="Start the notebook's kernel, then try again.",
+        ) from error
+    client.start_channels()
+    try:
+        await connection.call(client, "install", notebook=notebook_path, timeout_s=timeout_s)
+        return await connection.fetch(client, timeout_s=timeout_s)
+    finally:
+        client.stop_channels()
+
+
+@contextlib.asynccontextmanager
+async def _started(
+    file: notebook.NotebookFile, options: CaptureOptions
+) -> AsyncIterator[tuple[AsyncKernelManager, AsyncKernelClient]]:
+    """Start the notebook's kernel in its folder, with the probe in it; end it, come what may."""
+    manager = kernelspec.manager(file.document["metadata"], kernel=options.kernel)
+    manager.shutdown_wait_time = END_S
+    client = manager.client()
+    with tempfile.TemporaryFile() as log:
+        try:
+            await _start(manager, client, file, log)
+            yield manager, client
+        except DeadKernelError as error:
+            if await manager.is_alive():
+                # nbclient takes a task that Ctrl-C cancelled for a dead kernel.
+                raise KeyboardInterrupt from error
+            raise _died(log) from error
+        finally:
+            await _end(manager, client)
+
+
+async def _start(
+    manager: AsyncKernelManager,
+    client: AsyncKernelClient,
+    file: notebook.NotebookFile,
+    log: IO[bytes],
+) -> None:
+    try:
+        await manager.start_kernel(
+            cwd=file.folder,
+            env={**os.environ, "JPY_SESSION_NAME": file.path},
+            stdout=log,  # ours may carry events
+            stderr=log,
+        )
+        client.load_connection_info(manager.get_connection_info())
+        client.start_channels()
+        await client.wait_for_ready(timeout=START_S)
+    except (RuntimeError, OSError) as error:
+        raise _died(log) from error
+    client.allow_stdin = False
+    await _while_alive(
+        manager,
+        connection.call(client, "install", notebook=file.path, outputs=False, timeout_s=None),
+    )
+
+
+async def _end(manager: AsyncKernelManager, client: AsyncKernelClient) -> None:
+    client.stop_channels()
+    if manager.has_kernel:
+        with contextlib.suppress(RuntimeError, OSError):
+            if await manager.is_alive():
+                await manager.interrupt_kernel()
+            await manager.shutdown_kernel()
+
+
+async def _while_alive(manager: AsyncKernelManager, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` on a kernel that might die meanwhile and then never answers."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=1.0))[0]:
+            if not await manager.is_alive():
+                raise DeadKernelError("Kernel died")
+        return task.result()
+    finally:
+        task.cancel()
+
+
+async def _execute_cells(runner: NotebookClient, emit: Emit) -> None:
+    chosen = [
+        (number, index, cell)
+        for number, (index, cell) in enumerate(_code_cells(runner.nb), 1)
+        if not SKIP_TAGS & set(cell["metadata"].get("tags", ()))
+    ]
+    for done, (number, index, cell) in enumerate(chosen):
+        emit(Progress("capture", f"cell {number}", done, len(chosen), "cells"))
+        cell.source = without_own_lines(cell.source)
+        try:
+            await runner.async_execute_cell(cell, index)
+        except CellExecutionError as error:
+            raise _cell_failed(number, error) from error
+        except CellTimeoutError as error:
+            raise ContainerizeError(
+                "cell-timed-out",
+                what=f"Cell {number} did not end within {runner.timeout:g} seconds.",
+                fix="Give it more time with --timeout, or tag the cell `skip`.",
+            ) from error
+    emit(Progress("capture", "all cells", len(chosen), len(chosen), "cells"))
+
+
+def _code_cells(document: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    return [(i, cell) for i, cell in enumerate(document["cells"]) if cell["cell_type"] == "code"]
+
+
+def _add_outputs(record: dict[str, Any], document: dict[str, Any]) -> None:
+    """Put what the client collected into the record: ids and outputs, cell by cell."""
+    by_count = {
+        cell["execution_count"]: cell
+        for _, cell in _code_cells(document)
+        if cell["source"].strip() and cell["execution_count"] is not None
+    }
+    for execution in record["executions"]:
+        cell = by_count.get(execution["execution_count"])
+        if cell is not None:
+            execution["cell_id"] = cell["id"]
+            execution["outputs"] = cell["outputs"]
+
+
+def _cell_failed(number: int, error: CellExecutionError) -> ContainerizeError:
+    found = _LINE.search(_ANSI.sub("", error.traceback or ""))
+    line = f" in line {found.group(1) or found.group(2)}" if found else ""
+    return ContainerizeError(
+        "cell-failed",
+        what=f"Cell {number} failed{line}: {error.ename}",
+        why=str(error.evalue)[:500],
+        fix="Mend the cell; or tag it `skip` to leave it out, or `raises-exception` if it is meant "
+        "to fail; or build anyway with --allow-errors.",
+    )
+
+
+def _died(log: IO[bytes]) -> ContainerizeError:
+    log.seek(0)
+    lines = log.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
+    return ContainerizeError(
+        "kernel-died",
+        what="The kernel died." if lines else "The kernel died without a word.",
+        why=f"Its last words: {lines[-1][:500]}" if lines else "Often the memory was too little.",
+        fix="See that the notebook runs in Jupyter with the same kernel (`python -m ipykernel "
+        "--version` must work in its environment), then try again.",
+    )

@@ -1,0 +1,309 @@
+"""The hooks around each execution, and the record that they add up to."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import stat
+import sys
+import time
+from datetime import datetime, timezone
+
+from . import facts, literals
+from .journal import Journal
+from .outputs import Outputs, finished
+from .watch import Watch
+from .wrappers import Wrappers
+
+RECORD_VERSION = 1
+_CACHES = (
+    ".keras",
+    "scikit_learn_data",
+    "nltk_data",
+    "seaborn-data",
+    "tensorflow_datasets",
+    "statsmodels_data",
+    "gensim-data",
+    ".cache/huggingface",
+    ".cache/torch",
+    ".cache/seaborn",
+    ".cache/kagglehub",
+    ".cache/pooch",
+    ".cache/scikit-image",
+    ".cache/scipy-data",
+)
+_CACHE_VARIABLES = ("KERAS_HOME", "SCIKIT_LEARN_DATA", "HF_HOME", "TORCH_HOME", "NLTK_DATA")
+
+
+class Recorder:
+    """One kernel's probe. Nothing here may raise into the user's cells."""
+
+    def __init__(self, shell, notebook, outputs):
+        self.shell = shell
+        self.journal = Journal()
+        self.executions = []
+        self.current = None
+        self.first_seen = dict.fromkeys(list(sys.modules), 0)
+        self.loaded_after = max(shell.execution_count - 1, 0)
+        self.initial_cwd = getattr(shell, "starting_dir", "") or _cwd()
+        self.session = {"notebook_path": notebook, "found_by": "caller"}
+        if not notebook:
+            self.session = facts.notebook(shell.user_ns, self.initial_cwd)
+        self.parts = []
+        self.watch = self.part("inotify", lambda: Watch(self.journal))
+        if self.watch:
+            self.part("inotify", self.start_watching)
+        self.part("the wrapped functions", lambda: Wrappers(self.journal))
+        kernel = getattr(shell, "kernel", None)
+        self.outputs = None
+        if outputs and kernel is not None:
+            self.outputs = self.part("outputs", lambda: Outputs(kernel.session, self.journal))
+        self.open_fds = set(_open_files())
+        shell.events.register("pre_run_cell", self.before)
+        shell.events.register("post_run_cell", self.after)
+
+    def part(self, name, make):
+        """Make one part; the others must work without it."""
+        try:
+            made = make()
+        except Exception as error:
+            self.journal.problem(
+                "{} cannot be used: {}: {}".format(name, type(error).__name__, error)
+            )
+            return None
+        if made is not None:
+            self.parts.append(made)
+        return made
+
+    def restore(self):
+        self.shell.events.unregister("pre_run_cell", self.before)
+        self.shell.events.unregister("post_run_cell", self.after)
+        for part in reversed(self.parts):
+            part.restore()
+
+    def start_watching(self):
+        home = os.path.expanduser("~")
+        notebook = self.session["notebook_path"]
+        folder = os.path.dirname(notebook) if notebook else self.initial_cwd
+        with self.watch.lock:
+            if folder.count("/") > 1:
+                self.watch.add(folder, deep=True)
+            else:
+                self.watch.add(folder, deep=False)
+            named = [os.environ.get(name, "").split(os.pathsep)[0] for name in _CACHE_VARIABLES]
+            for cache in [os.path.join(home, cache) for cache in _CACHES] + named:
+                if os.path.isabs(cache):
+                    self.watch.want(cache)
+        self.watch.start()
+
+    # -- around each execution ------------------------------------------------------------
+
+    def before(self, info=None):
+        try:
+            if info is None or not info.store_history:
+                return
+            self.drain()
+            self.begin(info)
+            if self.watch:
+                with self.watch.lock:
+                    for given, folder, file, deep in literals.folders(
+                        info.raw_cell, self.shell.user_ns, _cwd(), os.path.expanduser("~")
+                    ):
+                        self.watch.add(folder, deep=deep, limit=300)
+                        path = file or folder
+                        self.journal.given.setdefault(path, given)
+                        if file:
+                            self.watch.link(file)
+        except Exception as error:
+            self.journal.problem("before a cell: {}: {}".format(type(error).__name__, error))
+
+    def begin(self, info):
+        self.journal.seq += 1
+        self.journal.running = True
+        self.current = {
+            "seq": self.journal.seq,
+            "execution_count": None,
+            "cell_id": getattr(info, "cell_id", None) or "",
+            "source": info.raw_cell,
+            "success": None,
+            "error": "",
+            "outputs": None,
+            "started_at": _now(),
+            "seconds": 0.0,
+            "clock": time.monotonic(),
+        }
+        self.executions.append(self.current)
+        request = getattr(self.shell, "get_parent", dict)() or {}
+        request = request.get("header", request).get("msg_id")
+        if self.outputs and request:
+            self.outputs.expect(request, self.current)
+
+    def after(self, result=None):
+        try:
+            info = getattr(result, "info", None)
+            if info is None or not info.store_history:
+                return
+            if self.current is None:  # the cell that loaded us
+                self.begin(info)
+                self.current["outputs"] = None
+            self.drain()
+            self.journal.running = False
+            self.note_open_files()
+            execution, self.current = self.current, None
+            failure = result.error_before_exec or result.error_in_exec
+            execution["seconds"] = round(time.monotonic() - execution.pop("clock"), 3)
+            execution["execution_count"] = result.execution_count
+            execution["success"] = failure is None
+            execution["error"] = "" if failure is None else type(failure).__name__
+            for name in list(sys.modules):
+                self.first_seen.setdefault(name, self.journal.seq)
+        except Exception as error:
+            self.journal.problem("after a cell: {}: {}".format(type(error).__name__, error))
+
+    def drain(self):
+        if self.watch:
+            self.watch.drain()
+
+    def note_open_files(self):
+        """Files still open were opened by C code, wherever they are."""
+        for fd, path in _open_files():
+            if (fd, path) in self.open_fds:
+                continue
+            self.open_fds.add((fd, path))
+            known = any(
+                (path, mode, self.journal.seq) in self.journal.opens for mode in ("r", "w", "rw")
+            )
+            if not known and os.path.isfile(path):
+                writable = fcntl.fcntl(fd, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR)
+                changed = time.time() - os.stat(path).st_ctime
+                kind = "r"
+                if writable:
+                    started = time.monotonic() - self.current["clock"]
+                    kind = "w" if changed < started else "rw"
+                before = self.journal.before_open(path, kind)
+                if before:
+                    self.journal.opened((before[0], before[1], "", before[3]), "descriptor")
+
+    # -- the record -----------------------------------------------------------------------
+
+    def record(self):
+        self.drain()
+        self.journal.problems = list(self.journal.problems)
+        mapped = facts.maps()
+        rows = facts.modules(self.first_seen)
+        return {
+            "version": RECORD_VERSION,
+            "created_at": _now(),
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "boot_id": facts.boot_id(),
+            "python": facts.interpreter(),
+            "platform": {"system": platform.system(), "machine": os.uname().machine},
+            "cwd": _cwd(),
+            "initial_cwd": self.initial_cwd,
+            "session": self.session,
+            "kernel": {
+                "shell": type(self.shell).__name__,
+                "extension_loaded_after": self.loaded_after,
+                "name": getattr(getattr(self.shell, "kernel", None), "implementation", ""),
+            },
+            "modules": rows,
+            "executions": [self.finished(execution) for execution in self.executions],
+            "history": self.history(),
+            "names": self.names(),
+            "opens": self.opens(rows, mapped),
+            "commands": list(self.journal.commands),
+            "maps": [path for path, executable in mapped if executable],
+            "env_read": [],
+            "environ": facts.environ(),
+            "static": False,
+            "problems": self.journal.problems,
+        }
+
+    def finished(self, execution):
+        hidden = ("clock", "clear", "size")
+        kept = {key: value for key, value in execution.items() if key not in hidden}
+        kept["outputs"] = finished(execution["outputs"])
+        return kept
+
+    def history(self):
+        manager = getattr(self.shell, "history_manager", None)
+        return [str(source) for source in getattr(manager, "input_hist_raw", [""])[1:]]
+
+    def names(self):
+        hidden = self.shell.user_ns_hidden
+        return {
+            name: type(value).__name__
+            for name, value in list(self.shell.user_ns.items())
+            if isinstance(name, str) and not name.startswith("_") and name not in hidden
+        }
+
+    def opens(self, modules, mapped):
+        """Return what was opened in order, without what is a module's own file."""
+        code = {row[1] for row in modules if row[1]} | {row[2] for row in modules if row[2]}
+        found = list(self.journal.opens.values())
+        for row in self.watch.rows() if self.watch else ():
+            if not row[1].endswith((".pyc", ".ipynb")) and "/.ipynb_checkpoints/" not in row[1]:
+                found.append(row)
+        seen = {row[1] for row in found} | {path for path, executable in mapped if executable}
+        for path, executable in mapped:
+            if (
+                not executable
+                and path not in seen
+                and not path.startswith(("/usr/", "/lib", "/dev/"))
+            ):
+                facts_now = _stat(path)
+                if facts_now is not None:
+                    found.append((1 << 60, path, "", "r", "mapped", 0, facts_now))
+        rows, told = [], set()
+        for _, path, given, mode, via, seq, facts_then in sorted(found, key=lambda row: row[0]):
+            if path in code or (path, mode, seq) in told:
+                continue
+            told.add((path, mode, seq))
+            rows.append(
+                {
+                    "path": path,
+                    "given": given or self.journal.given.get(path, ""),
+                    "mode": mode,
+                    "via": via,
+                    "seq": seq,
+                    "size": facts_then.st_size if facts_then else None,
+                    "mtime_ns": facts_then.st_mtime_ns if facts_then else None,
+                }
+            )
+        return rows
+
+
+def _stat(path):
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def _open_files():
+    """Yield `(descriptor, path)` of each open file with a name."""
+    try:
+        fds = os.listdir("/proc/self/fd")
+    except OSError:
+        return
+    for fd in fds:
+        try:
+            path = os.readlink("/proc/self/fd/" + fd)
+        except OSError:
+            continue
+        if path.startswith("/") and not path.endswith(" (deleted)"):
+            yield int(fd), path
+
+
+def _cwd():
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"
+
+
+def _now():
+    return datetime.now(timezone.utc).isoformat()
