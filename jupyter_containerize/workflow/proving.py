@@ -15,9 +15,9 @@ from ..model.image import Image
 from ..model.options import RunOptions
 from ..model.plan import LABEL_MODE, NOTEBOOK_FILE, InlineContent
 from ..model.request import VerifyRequest
-from ..model.run import Run, RunState
+from ..model.run import Run
 from ..model.snapshot import SnapshotMode
-from ..model.verdict import CellOutcome, CellVerdict, Verdict, VerdictState
+from ..model.verdict import Verdict
 from ..oci.store import Store
 from .records import open_store, plan_of, put_verdict, resolve
 from .running import run_image
@@ -55,41 +55,13 @@ def judge(image: Image, run: Run, *, rtol: float, store: Store, emit: Emit) -> V
     recorded = _recorded(image, store)
     with step(emit, "verify", "Comparing the outputs with the notebook's") as summary:
         executed = _executed(run)
-        cells = proof.compare(recorded, executed, rtol=rtol) if executed is not None else ()
-        verdict = Verdict(
-            state=_state(run, cells),
-            image=image.digest,
-            run=run.id,
-            cells=cells,
-            rtol=rtol,
-            reason=_reason(run, cells),
+        cells = () if executed is None else proof.compare(recorded, executed, rtol=rtol)
+        verdict = proof.verdict(
+            cells, image=image.digest, run=run.id, rtol=rtol, exit_code=run.exit_code
         )
         put_verdict(store, verdict)
-        summary.text = f"{verdict.state.value}: {verdict.reason}"
+        summary.text = f"{verdict.state.value}. {verdict.reason}"
     return verdict
-
-
-def _state(run: Run, cells: tuple[CellVerdict, ...]) -> VerdictState:
-    bad = (CellOutcome.DIFFERENT, CellOutcome.FAILED, CellOutcome.MISSING)
-    if run.state is not RunState.SUCCEEDED or any(cell.outcome in bad for cell in cells):
-        return VerdictState.FAILED
-    if any(cell.outcome is CellOutcome.EQUAL for cell in cells):
-        return VerdictState.VERIFIED
-    return VerdictState.UNPROVEN
-
-
-def _reason(run: Run, cells: tuple[CellVerdict, ...]) -> str:
-    if not cells and run.state is not RunState.SUCCEEDED:
-        return f"the run {run.state.value} before it left outputs"
-    counted = [(outcome, sum(cell.outcome is outcome for cell in cells)) for outcome in CellOutcome]
-    return (
-        ", ".join(
-            f"{number} {'cell' if number == 1 else 'cells'} {outcome.value}"
-            for outcome, number in counted
-            if number
-        )
-        or "there is nothing to compare"
-    )
 
 
 def _executed(run: Run) -> dict[str, Any] | None:
