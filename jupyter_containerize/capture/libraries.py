@@ -210,7 +210,7 @@ class _Closure:
         """Return what the user should know: drivers left out, libraries that are missing."""
         found = [_missing(name, by, self._mapped) for name, by in sorted(self._missing.items())]
         if self._drivers:
-            found.append(_drivers(self._drivers))
+            found.append(driver_finding(self._drivers))
         return tuple(found)
 
 
@@ -288,11 +288,12 @@ def _missing(name: str, needed_by: Mapping[str, str], mapped: tuple[str, ...]) -
     )
 
 
-def _drivers(names: Iterable[str]) -> Finding:
+def driver_finding(names: Iterable[str]) -> Finding:
+    """Return what to tell about parts of a GPU's driver that are not copied."""
     return Finding(
         code="gpu-driver-left-out",
         severity=Severity.INFO,
-        what=f"GPU driver libraries stay out of the image: {', '.join(sorted(names))}.",
+        what=f"Parts of the GPU's driver stay out of the image: {', '.join(sorted(names))}.",
         why="They must fit the driver of the machine that runs the image, which brings its own.",
         fix="To use a GPU, run the image where a driver is installed and pass the GPU in.",
     )

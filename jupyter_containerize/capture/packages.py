@@ -25,6 +25,7 @@ class Owners:
     def __init__(self, *, root: str = "/") -> None:
         self._dpkg = os.path.join(root, _DPKG.lstrip("/"))
         self._dpkg_owners: dict[str, str] | None = None
+        self._status: dict[str, str] | None = None
         self._has_rpm = not os.path.isdir(self._dpkg) and os.path.isdir(
             os.path.join(root, "var/lib/rpm")
         )
@@ -47,9 +48,40 @@ class Owners:
         if self._has_rpm:
             found = [_rpm_package(name) for name in wanted]
         else:
-            stanzas = _stanzas(os.path.join(self._dpkg, "status")) if wanted else {}
-            found = [_dpkg_package(stanzas[name]) for name in wanted if name in stanzas]
+            stanzas = [self._stanza(name) for name in wanted]
+            found = [_dpkg_package(stanza) for stanza in stanzas if stanza]
         return tuple(package for package in found if package)
+
+    def files(self, name: str) -> tuple[str, ...]:
+        """Return the files and folders of the package, as its manager spells them."""
+        if self._has_rpm:
+            return tuple(_rpm("-ql", name).splitlines())
+        folder = os.path.join(self._dpkg, "info")
+        names = (f"{name}.list", f"{name}:{_field(self._stanza(name), 'Architecture')}.list")
+        paths = [os.path.join(folder, one) for one in names]
+        lines = next((read for read in map(_read, paths) if read), b"")
+        return tuple(os.fsdecode(line) for line in lines.split(b"\n") if line not in (b"", b"/."))
+
+    def companions(self, name: str) -> tuple[str, ...]:
+        """Return the package and those it depends on that were built from the same source.
+
+        Such packages are one program in several parts: `gcc-12` and `cpp-12`, `perl` and
+        `perl-modules-5.36`. Empty for an unknown package.
+        """
+        stanza = self._stanza(name)
+        if not stanza:
+            return (name,) if name and self._has_rpm else ()
+        found = {name: None}
+        depends = f"{_field(stanza, 'Pre-Depends')}, {_field(stanza, 'Depends')}"
+        for other in re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)", depends):
+            if _source(self._stanza(other)) == _source(stanza):
+                found[other] = None
+        return tuple(found)
+
+    def _stanza(self, name: str) -> str:
+        if self._status is None:
+            self._status = _stanzas(os.path.join(self._dpkg, "status"))
+        return self._status.get(name, "")
 
     def _rpm_owner(self, path: str) -> str:
         if path not in self._rpm_owners:
@@ -74,11 +106,7 @@ def _dpkg_owners(folder: str) -> dict[str, str]:
     except OSError:
         return owners
     for name in names:
-        try:
-            with open(os.path.join(folder, name), "rb") as file:
-                lines = file.read()
-        except OSError:
-            continue
+        lines = _read(os.path.join(folder, name))
         package = name.removesuffix(".list").partition(":")[0]
         owners.update(dict.fromkeys(os.fsdecode(lines).split("\n"), package))
     return owners
@@ -97,14 +125,26 @@ def _stanzas(path: str) -> dict[str, str]:
     return found
 
 
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _source(stanza: str) -> str:
+    """Return the source package's name; the package's own where they are the same."""
+    return (_field(stanza, "Source") or _field(stanza, "Package")).partition(" ")[0]
+
+
 def _dpkg_package(stanza: str) -> SystemPackage:
-    source = _field(stanza, "Source").partition(" ")[0]
     return SystemPackage(
         manager="dpkg",
         name=_field(stanza, "Package"),
         version=_field(stanza, "Version"),
         architecture=_field(stanza, "Architecture"),
-        source=source or _field(stanza, "Package"),
+        source=_source(stanza),
         status=_CONFFILES.sub("", stanza),
     )
 

@@ -223,7 +223,8 @@ def _included_by(configuration: str) -> list[str]:
 def _tools(
     interpreter: Interpreter, environment: Mapping[str, str], mapped: Collection[str]
 ) -> set[FileEntry]:
-    found = _ways(*_TOOLS)
+    # IPython gives `x = !command` to the program in SHELL, everything else to sh.
+    found = _ways(*_TOOLS, environment.get("SHELL", ""))
     terminals = _TERMINALS | {environment.get("TERM", "dumb")}
     own = os.path.join(interpreter.base_prefix, "share", "terminfo")
     for folder in (*_TERMINAL_FOLDERS, own, environment.get("TERMINFO", "")):
