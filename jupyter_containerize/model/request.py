@@ -7,7 +7,9 @@ beginning of one; `run` a run's id or its beginning; "" means the newest.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .options import DEFAULT_RTOL, CaptureOptions, RunOptions
 
@@ -17,11 +19,12 @@ class BuildRequest:
     """Build an image, or only `plan` it.
 
     `record` is the file of a probe record of a live kernel; without one the notebook's
-    kernel is started. `output` is `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
+    kernel is started. `front_end` is the notebook as the front end shows it (nbformat JSON). `output` is `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
     """
 
     notebook: str = ""
     record: str = ""
+    front_end: Mapping[str, Any] | None = None
     capture: CaptureOptions = field(default_factory=CaptureOptions)
     name: str = ""
     base: str = "host"
@@ -37,10 +40,11 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Run an image; `detach` returns once it has started."""
+    """Run an image, or `entrypoint` in it; `detach` returns once it has started."""
 
     image: str = ""
     options: RunOptions = field(default_factory=RunOptions)
+    entrypoint: tuple[str, ...] | None = None
     runtime: str = ""
     detach: bool = False
     store: str = ""

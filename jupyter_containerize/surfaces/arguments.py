@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._version import __version__
-from .usage import Parser
+from .usage import BEHIND, Parser
 
 COMMAND_LINE = "jupyter containerize"
 MAGIC = "%containerize"
@@ -60,6 +60,8 @@ def parser(*, magic: bool = False) -> Parser:
     _proving(running)
     _running(made["run"], parameters=True)
     made["run"].add_argument("-e", "--env", **_ENV)
+    made["run"].set_defaults(**{BEHIND: None})
+    made["run"].epilog = "`-- COMMAND …` at the end runs that instead of the notebook."
     made["run"].add_argument("-d", "--detach", **_FLAG, help="return as soon as it has started")
     _running(made["verify"], parameters=False)
     made["verify"].add_argument("-e", "--env", **_ENV)

@@ -81,6 +81,7 @@ def _run(args: argparse.Namespace, store: str, settings: Containerize) -> RunReq
     return RunRequest(
         image=image_name(args.image or ""),
         options=_run_options(chosen, environment=_values_of_now(args.env)),
+        entrypoint=tuple(args.behind) if args.behind else None,
         runtime=chosen.text("runtime"),
         detach=bool(args.detach),
         store=store,

@@ -9,6 +9,9 @@ from typing import Any, NoReturn
 
 from ..errors import ContainerizeError
 
+#: Where the words behind `--` go, for a command whose parser has a default for it.
+BEHIND = "behind"
+
 
 class Formatter(argparse.HelpFormatter):
     """Help with `-t, --tag NAME` (as Python 3.13 has it), in one width everywhere."""
@@ -60,6 +63,7 @@ class Parser(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Parse a command line. Errors: `usage`, with the nearest known word suggested."""
         commands = self.subcommands()
+        arguments, behind = _split(arguments)
         first = next((word for word in arguments if not word.startswith("-")), None)
         if first is not None and first not in commands:
             raise unknown(first, "a command", self.prog, commands)
@@ -68,15 +72,25 @@ class Parser(argparse.ArgumentParser):
         namespace, rest = self.parse_known_args(arguments)
         if rest:
             raise unknown(rest[0], "an argument", named.prog, named.options())
+        if behind is not None and not hasattr(namespace, BEHIND):
+            raise unknown("--", "an argument", named.prog, ())
+        if behind:
+            setattr(namespace, BEHIND, behind)
         return namespace
+
+
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], list[str] | None]:
+    """Split a command line at its first `--`."""
+    if "--" not in arguments:
+        return arguments, None
+    place = list(arguments).index("--")
+    return arguments[:place], list(arguments[place + 1 :])
 
 
 def _reject_unknown_options(parser: Parser, arguments: Sequence[str]) -> None:
     """Name a misspelt option before argparse complains about what is missing after it."""
     known = parser.options()
     for word in arguments:
-        if word == "--":
-            return
         name = word.partition("=")[0]
         if name.startswith("--") and name not in known:
             raise unknown(name, "an option", parser.prog, known)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 from typing import Any
 
 from .. import guest
 from ..capture import assemble, kernel
+from ..capture import record as probe_record
 from ..errors import ContainerizeError
 from ..model.codec import to_json
 from ..model.event import Emit, FindingRaised
@@ -85,7 +85,12 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
     record = _record(request, emit)
     with step(emit, "capture", "Looking at what the notebook uses") as summary:
         snapshot = assemble.snapshot(
-            record, notebook=request.notebook, options=request.capture, store=store, emit=emit
+            record,
+            notebook=request.notebook,
+            options=request.capture,
+            store=store,
+            emit=emit,
+            front_end=request.front_end,
         )
         summary.text = _sentence(snapshot)
     with step(emit, "plan", "Planning the image") as summary:
@@ -105,9 +110,8 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
 def _record(request: BuildRequest, emit: Emit) -> dict[str, Any]:
     """Return the probe record: the one handed in, or that of a kernel started for it."""
     if request.record:
-        with open(request.record, encoding="utf-8", errors="surrogateescape") as file:
-            record: dict[str, Any] = json.load(file)
-        return record
+        with open(request.record, "rb") as file:
+            return probe_record.parse(file.read())
     title = "Running the notebook" if request.capture.execute else "Importing what cells name"
     with step(emit, "execute", title) as summary:
         record = kernel.record(request.notebook, options=request.capture, emit=emit)

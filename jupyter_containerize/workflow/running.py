@@ -24,6 +24,7 @@ def run(request: RunRequest, *, emit: Emit) -> dict[str, Any]:
     done = run_image(
         image,
         request.options,
+        entrypoint=request.entrypoint,
         runtime=request.runtime,
         store=store,
         emit=emit,
@@ -39,6 +40,7 @@ def run_image(
     runtime: str,
     store: Store,
     emit: Emit,
+    entrypoint: tuple[str, ...] | None = None,
     detach: bool = False,
 ) -> Run:
     """Start `image`, pass its output on as `LogLine`s, and return its run when it has ended.
@@ -54,6 +56,7 @@ def run_image(
         mounts=options.mounts,
         network=options.network,
         limits=options.limits,
+        entrypoint=entrypoint,
     )
     with step(emit, "run", f"Running {spec.image_name}") as summary:
         started = chosen.start(spec, store=store, emit=emit)
@@ -85,23 +88,21 @@ def all_runs(store: Store) -> tuple[Run, ...]:
 
 
 def find_run(store: Store, text: str) -> Run:
-    """Return the run whose id begins with `text`, "" for the newest. Errors: `run-not-found`."""
+    """Return the run whose id begins with `text`, "" for the newest. Errors: `no-such-run`."""
+    if text:
+        return runtime_named("").get(text, store=store)
     known = all_runs(store)
-    found = [item for item in known if item.id == text] or [
-        item for item in known if item.id.startswith(text)
-    ]
-    if len(found) == 1 or (found and not text):
-        return found[0]
-    raise ContainerizeError(
-        "run-not-found",
-        what=f"{text!r} names {len(found)} runs." if text else "There is no run yet.",
-        why="A run is named by its id, or by enough of its beginning to tell it from others.",
-        fix="List the runs: jupyter containerize runs",
-    )
+    if not known:
+        raise ContainerizeError(
+            "no-such-run",
+            what="There is no run yet.",
+            fix="Start one: jupyter containerize run IMAGE",
+        )
+    return known[0]
 
 
 def logs(request: LogsRequest, *, emit: Emit) -> dict[str, Any]:
-    """Emit a run's output as `LogLine`s and return the run. Errors: `run-not-found`."""
+    """Emit a run's output as `LogLine`s and return the run. Errors: `no-such-run`."""
     store = open_store(request.store)
     found = find_run(store, request.run)
     runtime = runtime_named(found.runtime)
@@ -111,7 +112,7 @@ def logs(request: LogsRequest, *, emit: Emit) -> dict[str, Any]:
 
 
 def stop(request: StopRequest, *, emit: Emit) -> dict[str, Any]:
-    """Stop a run and return it as it ended. Errors: `run-not-found`."""
+    """Stop a run and return it as it ended. Errors: `no-such-run`."""
     store = open_store(request.store)
     found = find_run(store, request.run)
     with step(emit, "stop", f"Stopping {found.id}"):

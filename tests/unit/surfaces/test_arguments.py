@@ -99,6 +99,13 @@ def test_a_notebook_stands_for_its_image():
     assert request("run some/My_Work.ipynb").image == "my-work:latest"
 
 
+def test_a_command_may_follow_the_image():
+    assert request("run x --network -- ls --all").entrypoint == ("ls", "--all")
+    assert request("run x").entrypoint is None
+    with pytest.raises(ContainerizeError, match="--"):
+        request("ls -- x")
+
+
 def test_no_image_means_the_newest():
     assert request("run").image == ""
 
