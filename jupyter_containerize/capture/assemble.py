@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ContainerizeError
 from ..model.codec import from_json
-from ..model.event import Emit, ignore
+from ..model.event import Emit, Progress, ignore
+from ..model.files import FileEntry
 from ..model.options import CaptureOptions
 from ..model.platform import Platform
-from ..model.reasons import Finding, Reason, ReasonKind
+from ..model.reasons import Reason, ReasonKind
 from ..model.snapshot import (
     DataFile,
     Distribution,
@@ -20,154 +21,257 @@ from ..model.snapshot import (
     Interpreter,
     LocalCode,
     NativeLibrary,
-    Notebook,
     Snapshot,
     SnapshotMode,
     SystemFiles,
     SystemPackage,
 )
-from . import closure, data_files, distributions, executables, libraries, local_code, needs, system
+from ..oci.store import Store
+from . import (
+    cells,
+    closure,
+    data_files,
+    distributions,
+    executables,
+    guest_needs,
+    libraries,
+    local_code,
+    needs,
+    system,
+)
+from . import notebook as notebook_file
+from .cell_facts import CellFacts, facts_of
+from .hashes import Hashes
 from .installed import Environment
 from .packages import Owners
 from .places import Places
 from .record_view import modules_of, opens_of
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the notebook's cells say, as the parts that read them found it."""
-
-    notebook: Notebook
-    cell_of_seq: Mapping[int, int]
-    imports: Mapping[str, frozenset[int]]
-    paths: Mapping[str, frozenset[int]]
-    commands: tuple[tuple[str, Reason], ...]
-    findings: tuple[Finding, ...] = ()
-
-
 def snapshot(
     record: Mapping[str, Any],
     *,
-    facts: Facts,
-    baseline: Iterable[str],
+    notebook: str,
     options: CaptureOptions,
-    cache: str | None = None,
+    store: Store,
     emit: Emit = ignore,
+    front_end: Mapping[str, Any] | None = None,
+    baseline: Collection[str] = (),
 ) -> Snapshot:
-    """Return the snapshot. Errors that do not depend on each other are raised together."""
-    del emit
-    interpreter = from_json(Interpreter, record["python"])
-    environment = Environment(interpreter.sys_path)
-    folders = tuple(dict.fromkeys((facts.notebook.folder, record["cwd"], record["initial_cwd"])))
-    places = Places(interpreter=interpreter, environment=environment, folders=folders)
-    found = needs.find(
-        modules=modules_of(record),
+    """Return the snapshot of the kernel that wrote `record`.
+
+    `notebook` is the file's path, "" if there is none; `front_end` the document as the front
+    end shows it. Blocking findings are in the snapshot; who builds decides. Errors:
+    those of `notebook.read` and of every part; independent ones are raised together.
+    """
+    file = notebook_file.read(notebook) if notebook else None
+    merged = cells.merge(record, file=file, front_end=front_end)
+    capture = _Capture(
+        record=record,
+        merged=merged,
+        facts=facts_of(record, merged.notebook.cells, folder=record["cwd"]),
+        interpreter=from_json(Interpreter, record["python"]),
+        options=options,
         baseline=frozenset(baseline),
-        cell_of_seq=facts.cell_of_seq,
-        named=facts.imports,
-        places=places,
-        interpreter=interpreter,
-        environment=environment,
-        static=bool(record.get("static")),
-        include=options.include,
+        cache=os.path.join(store.root, "cache"),
+        emit=emit,
     )
-    packages, findings = _distributions(found, interpreter, environment)
-    code, code_findings = local_code.collect(
-        found.local.values(),
-        reasons=found.local_reasons,
-        distributions={},
-        limit_bytes=options.max_file_bytes,
-        include=options.include,
-    )
-    owned = _owned(environment, places, code)
-    data, data_findings, problems = data_files.collect(
-        opens_of(record),
-        cell_of_seq=facts.cell_of_seq,
-        named=facts.paths,
-        unwatched=(),
-        rules=data_files.Rules(
-            folders=folders,
-            home=interpreter.home,
-            notebook=facts.notebook.path,
-            prefixes=(interpreter.prefix, interpreter.base_prefix),
-            owned=owned,
-        ),
-        include=options.include,
-        mounts=options.mounts,
-        max_file_bytes=options.max_file_bytes,
-    )
-    if trouble := [*found.problems, *problems]:
-        raise ContainerizeError.together(trouble)
-    native = _native(
-        record,
-        facts=facts,
-        interpreter=interpreter,
-        packages=packages,
-        code=code,
-        data=data,
-        cache=cache,
-    )
-    return Snapshot(
-        notebook=facts.notebook,
-        interpreter=interpreter,
-        platform=Platform.of_machine(record["platform"]["system"], record["platform"]["machine"]),
-        mode=SnapshotMode.STATIC if record.get("static") else SnapshotMode.LIVE,
-        distributions=packages,
-        local_code=code,
-        data_files=data,
-        findings=(*facts.findings, *findings, *code_findings, *data_findings, *native.findings),
-        libraries=native.libraries,
-        executables=native.executables,
-        system_files=native.system_files,
-        system_packages=native.system_packages,
-        cwd=record["cwd"],
-        created_at=record["created_at"],
-        host=record["host"],
-    )
+    return capture.snapshot()
 
 
-def _distributions(
-    found: needs.Needs, interpreter: Interpreter, environment: Environment
-) -> tuple[tuple[Distribution, ...], tuple[Finding, ...]]:
-    """Return what is needed, what that requires, and what the guest requires, with reasons."""
-    ipython = environment.by_key.get("ipython")
-    roots = list(found.roots)
-    if ipython is not None:
-        roots.append(ipython)
-    closed = closure.close(roots, environment=environment, markers=interpreter.markers)
-    described: list[Distribution] = []
-    findings: list[Finding] = list(closed.findings)
-    for key, one in sorted(closed.chosen.items()):
-        reasons = set(found.named.get(one, ()))
-        reasons |= {Reason(ReasonKind.REQUIRED, name) for name in closed.required_by(key)}
-        if one is ipython:
-            reasons.add(Reason(ReasonKind.REQUIRED, "the guest"))
-        distribution, odd = distributions.describe(
-            one,
-            interpreter=interpreter,
-            requires=closed.requires.get(key, ()),
-            reasons=tuple(reasons or found.loaded.get(one, ())),
+@dataclass
+class _Capture:
+    """One capture: what is known at its start, and the steps that add to it."""
+
+    record: Mapping[str, Any]
+    merged: cells.Merged
+    facts: CellFacts
+    interpreter: Interpreter
+    options: CaptureOptions
+    baseline: frozenset[str]
+    cache: str
+    emit: Emit
+
+    def __post_init__(self) -> None:
+        self.environment = Environment(self.interpreter.sys_path)
+        self.hashes = Hashes(self.cache)
+        self.findings = list(self.merged.findings)
+        record, notebook = self.record, self.merged.notebook
+        self.folders = tuple(dict.fromkeys((notebook.folder, record["cwd"], record["initial_cwd"])))
+        self.places = Places(
+            interpreter=self.interpreter, environment=self.environment, folders=self.folders
         )
-        described.append(distribution)
-        findings += odd
-    return tuple(described), tuple(findings)
 
+    def snapshot(self) -> Snapshot:
+        self._step("packages", 0)
+        found = self._needs()
+        packages = self._distributions(found)
+        self._step("your own code and data", 1)
+        code = self._local_code(found)
+        data, problems = self._data(code)
+        if trouble := [*found.problems, *problems]:
+            raise ContainerizeError.together(trouble)
+        self._step("libraries and programs", 2)
+        native = self._native(packages, code, data)
+        self.hashes.save()
+        self._step("everything", _STEPS)
+        record = self.record
+        machine = record["platform"]
+        return Snapshot(
+            notebook=self.merged.notebook,
+            interpreter=self.interpreter,
+            platform=Platform.of_machine(machine["system"], machine["machine"]),
+            mode=SnapshotMode.STATIC if record["static"] else SnapshotMode.LIVE,
+            distributions=packages,
+            local_code=code,
+            data_files=data,
+            libraries=native.libraries,
+            executables=native.executables,
+            system_files=native.system_files,
+            system_packages=native.system_packages,
+            parameters=self.merged.parameters,
+            findings=tuple(self.findings),
+            cwd=record["cwd"],
+            created_at=record["created_at"],
+            host=record["host"],
+        )
 
-def _owned(
-    environment: Environment, places: Places, code: Iterable[LocalCode]
-) -> Callable[[str], bool]:
-    """Return what tells whether a file goes in (or stays out) as something else than data."""
-    local = {entry.path for one in code for entry in one.files}
+    def _step(self, item: str, done: int) -> None:
+        self.emit(Progress("capture", item, done, _STEPS, "steps"))
 
-    def owned(path: str) -> bool:
-        return (
+    def _needs(self) -> needs.Needs:
+        return needs.find(
+            modules=modules_of(self.record),
+            baseline=self.baseline,
+            cell_of_seq=self.facts.cell_of_seq,
+            named=self.facts.imports,
+            places=self.places,
+            environment=self.environment,
+            before_watch=self.record["kernel"]["extension_loaded_after"] > 0,
+            static=self.record["static"],
+            include=self.options.include,
+        )
+
+    def _distributions(self, found: needs.Needs) -> tuple[Distribution, ...]:
+        """Return what is needed, what that requires, and what the guest requires."""
+        ipython, lender = guest_needs.find(self.environment, self.interpreter)
+        closed = closure.close(
+            [*found.roots, ipython],
+            environment=self.environment,
+            markers=self.interpreter.markers,
+            fallback=lender,
+        )
+        self.findings += closed.findings
+        packages = []
+        for key, one in sorted(closed.chosen.items()):
+            reasons = set(found.named.get(one, ()))
+            reasons |= {Reason(ReasonKind.REQUIRED, name) for name in closed.required_by(key)}
+            if one is ipython:
+                reasons.add(Reason(ReasonKind.REQUIRED, "the guest"))
+            package, odd = distributions.describe(
+                one,
+                interpreter=self.interpreter,
+                hashes=self.hashes,
+                requires=closed.requires.get(key, ()),
+                reasons=tuple(reasons or found.loaded.get(one, ())),
+                unlisted=tuple(sorted(found.extra_files.get(one, ()))),
+            )
+            packages.append(package)
+            self.findings += odd
+        found.add_projects(closed.chosen.values(), self.places)
+        return tuple(packages)
+
+    def _local_code(self, found: needs.Needs) -> tuple[LocalCode, ...]:
+        code, findings = local_code.collect(
+            found.local.values(),
+            reasons=found.local_reasons,
+            hashes=self.hashes,
+            limit_bytes=self.options.max_file_bytes,
+            include=self.options.include,
+        )
+        self.findings += findings
+        return code
+
+    def _data(
+        self, code: tuple[LocalCode, ...]
+    ) -> tuple[tuple[DataFile, ...], tuple[ContainerizeError, ...]]:
+        interpreter = self.interpreter
+        data, findings, problems = data_files.collect(
+            opens_of(self.record),
+            cell_of_seq=self.facts.cell_of_seq,
+            named=self.facts.paths,
+            unwatched=self.facts.unwatched,
+            rules=data_files.Rules(
+                folders=self.folders,
+                home=interpreter.home,
+                notebook=self.merged.notebook.path,
+                prefixes=(interpreter.prefix, interpreter.base_prefix),
+                owned=self._owned(code),
+                state=(os.path.dirname(self.cache),),
+            ),
+            hashes=self.hashes,
+            include=self.options.include,
+            mounts=self.options.mounts,
+            max_file_bytes=self.options.max_file_bytes,
+        )
+        self.findings += findings
+        return data, problems
+
+    def _owned(self, code: tuple[LocalCode, ...]) -> Callable[[str], bool]:
+        """Return what tells whether a file goes in, or stays out, as something else than data."""
+        local = {entry.path for one in code for entry in one.files}
+        owners, places = self.environment.owners, self.places
+        return lambda path: (
             path in local
-            or path in environment.owners
+            or path in owners
             or places.is_standard_file(path)
             or places.is_site_state(path)
         )
 
-    return owned
+    def _native(
+        self,
+        packages: tuple[Distribution, ...],
+        code: tuple[LocalCode, ...],
+        data: tuple[DataFile, ...],
+    ) -> _Native:
+        """Return what lies outside Python: libraries, programs and the system's own files."""
+        record = self.record
+        owners = Owners()
+        variables: Mapping[str, str] = record["environ"]["values"]
+        named = [(entry, one.name) for one in packages for entry in one.files]
+        named += [(entry, one.name) for one in code for entry in one.files]
+        programs, findings = executables.find(
+            self.facts.commands,
+            search_path=variables.get("PATH", os.defpath),
+            included=_paths_of(named, data),
+            folder=record["cwd"],
+            packages=owners,
+        )
+        self.findings += findings
+        base = system.find(
+            self.interpreter,
+            environment=variables,
+            imported=sorted({name.partition(".")[0] for name in self.facts.imports}),
+            packages=owners,
+            mapped=record["maps"],
+            cache=self.cache,
+        )
+        named += [(entry, one.name) for one in programs for entry in one.files]
+        named += [(entry, "the interpreter") for group in base for entry in group.files]
+        native, findings = libraries.find(
+            named,
+            mapped=record["maps"],
+            interpreter=self.interpreter,
+            environment=variables,
+            packages=owners,
+        )
+        self.findings += findings
+        names = {one.package for one in native} | {one.package for one in programs}
+        names |= {name for group in base for name in group.packages}
+        return _Native(native, programs, base, owners.packages(names))
+
+
+_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -176,57 +280,9 @@ class _Native:
     executables: tuple[Executable, ...]
     system_files: tuple[SystemFiles, ...]
     system_packages: tuple[SystemPackage, ...]
-    findings: tuple[Finding, ...]
 
 
-def _native(
-    record: Mapping[str, Any],
-    *,
-    facts: Facts,
-    interpreter: Interpreter,
-    packages: tuple[Distribution, ...],
-    code: tuple[LocalCode, ...],
-    data: tuple[DataFile, ...],
-    cache: str | None,
-) -> _Native:
-    """Return what lies outside Python: libraries, programs and the system's own files."""
-    owners = Owners()
-    variables: Mapping[str, str] = record["environ"]["values"]
-    included = [entry.path for one in packages for entry in one.files]
-    included += [entry.path for one in code for entry in one.files]
-    included += [entry.path for one in data for entry in one.files]
-    programs, program_findings = executables.find(
-        facts.commands,
-        search_path=variables.get("PATH", os.defpath),
-        included=included,
-        folder=record["cwd"],
-        packages=owners,
-    )
-    base = system.find(
-        interpreter,
-        environment=variables,
-        imported=sorted({name.partition(".")[0] for name in facts.imports}),
-        packages=owners,
-        mapped=record["maps"],
-        cache=cache,
-    )
-    files = [(entry, one.name) for one in packages for entry in one.files]
-    files += [(entry, one.name) for one in code for entry in one.files]
-    files += [(entry, one.name) for one in programs for entry in one.files]
-    files += [(entry, "the interpreter") for group in base for entry in group.files]
-    native, native_findings = libraries.find(
-        files,
-        mapped=record["maps"],
-        interpreter=interpreter,
-        environment=variables,
-        packages=owners,
-    )
-    names = {one.package for one in native} | {one.package for one in programs}
-    names |= {name for group in base for name in group.packages}
-    return _Native(
-        libraries=native,
-        executables=programs,
-        system_files=base,
-        system_packages=owners.packages(names),
-        findings=(*program_findings, *native_findings),
-    )
+def _paths_of(named: Iterable[tuple[FileEntry, str]], data: Iterable[DataFile]) -> tuple[str, ...]:
+    paths = [entry.path for entry, _ in named]
+    paths += [entry.path for one in data for entry in one.files]
+    return tuple(paths)

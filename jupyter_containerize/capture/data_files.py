@@ -13,6 +13,7 @@ from ..model.files import FileEntry, FileKind
 from ..model.reasons import Finding, Reason, ReasonKind, Severity
 from ..model.snapshot import DataFile
 from . import disk
+from .hashes import Hashes
 from .record_view import Open
 
 #: Never files in the sense of data: the kernel's windows on itself.
@@ -76,6 +77,7 @@ def _in_any(path: str, folders: Iterable[str]) -> bool:
 
 @dataclass
 class _Collection:
+    hashes: Hashes
     max_file_bytes: int
     include: tuple[str, ...]
     mounts: tuple[str, ...]
@@ -91,6 +93,7 @@ def collect(
     named: Mapping[str, Collection[int]],
     unwatched: Collection[int],
     rules: Rules,
+    hashes: Hashes,
     include: Iterable[str] = (),
     mounts: Iterable[str] = (),
     max_file_bytes: int,
@@ -102,10 +105,9 @@ def collect(
     `input-changed`, `missing-input`. Problems: `file-too-large`, `not-a-regular-file`,
     `unreadable-file`, `symlink-loop`, `file-changed-while-read`, `include-not-found`.
     """
-    work = _Collection(max_file_bytes, tuple(include), tuple(mounts))
-    for path, (first, cells) in _inputs(opens, cell_of_seq).items():
+    work = _Collection(hashes, max_file_bytes, tuple(include), tuple(mounts))
+    for path, (first, reasons) in _inputs(opens, cell_of_seq).items():
         if rules.is_data(path, named=path in named):
-            reasons = [Reason.cell(ReasonKind.OPENED, cell) for cell in cells]
             _add_opened(work, first, reasons)
     for path, numbers in sorted(named.items()):
         cells = sorted(set(numbers).intersection(unwatched))
@@ -119,10 +121,10 @@ def collect(
 
 def _inputs(
     opens: Iterable[Open], cell_of_seq: Mapping[int, int]
-) -> dict[str, tuple[Open, list[int]]]:
+) -> dict[str, tuple[Open, list[Reason]]]:
     """Return the files that chosen cells read before anything of the notebook wrote them."""
     written: set[str] = set()
-    inputs: dict[str, tuple[Open, list[int]]] = {}
+    inputs: dict[str, tuple[Open, list[Reason]]] = {}
     for one in opens:
         path = os.path.normpath(one.path)
         if path in written:
@@ -131,13 +133,21 @@ def _inputs(
             if "w" in one.mode and path not in inputs:
                 written.add(path)
             continue
-        cell = cell_of_seq.get(one.seq)
-        if cell is None:
+        reason = _reason(one, cell_of_seq)
+        if reason is None:
             continue
-        cells = inputs.setdefault(path, (one, []))[1]
-        if cell not in cells:
-            cells.append(cell)
+        reasons = inputs.setdefault(path, (one, []))[1]
+        if reason not in reasons:
+            reasons.append(reason)
     return inputs
+
+
+def _reason(one: Open, cell_of_seq: Mapping[int, int]) -> Reason | None:
+    """Return why an opening counts; None for those of cells that are not chosen."""
+    if one.seq == 0 and one.via == "mapped":  # still mapped at the end; by whom is not known
+        return Reason(ReasonKind.MAPPED, "the kernel")
+    cell = cell_of_seq.get(one.seq)
+    return None if cell is None else Reason.cell(ReasonKind.OPENED, cell)
 
 
 def _nameable(path: str, rules: Rules) -> bool:
@@ -213,7 +223,7 @@ def _files(work: _Collection, path: str, reasons: list[Reason]) -> tuple[FileEnt
     if not stat.S_ISREG(mode):
         raise _not_regular(path, reasons[0])
     _check_size(work, path, real, reasons)
-    return (*links, disk.hashed(real))
+    return (*links, work.hashes.entry(real))
 
 
 def _folder_files(
@@ -230,14 +240,14 @@ def _folder_files(
         if found.kind is not FileKind.SYMLINK:
             if found.kind is FileKind.FILE:
                 _check_size(work, path, item.path, reasons)
-                found = disk.hashed(item.path)
+                found = work.hashes.entry(item.path)
             files[item.path] = found
             continue
         inner, target = disk.resolve(item.path)
         files.update({link.path: link for link in inner})
         if not disk.inside(target, real) and os.path.isfile(target):
             _check_size(work, path, target, reasons)
-            files[target] = disk.hashed(target)
+            files[target] = work.hashes.entry(target)
     return tuple(files[name] for name in sorted(files))
 
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
+import stat
 from dataclasses import dataclass, field
 
 from ..model.files import FileEntry, FileKind
 from ..model.reasons import Finding, Reason, Severity
 from ..model.snapshot import Distribution, Interpreter
-from . import disk
+from . import disk, dpkg_lists
+from .hashes import Hashes
 from .installed import Installed
 from .origin import origin_of
 from .recorded_files import ListSource, Row
 
 _NAMES_SHOWN = 5
+_URLSAFE = str.maketrans("-_", "+/")
+_HEX_LENGTH = 64
 
 
 @dataclass
 class _Found:
-    files: list[FileEntry] = field(default_factory=list)
+    hashes: Hashes
+    recorded_ns: int
+    files: dict[str, FileEntry] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     edited: list[str] = field(default_factory=list)
 
@@ -29,28 +34,37 @@ def describe(
     installed: Installed,
     *,
     interpreter: Interpreter,
+    hashes: Hashes,
     requires: tuple[str, ...] = (),
     reasons: tuple[Reason, ...] = (),
+    unlisted: tuple[str, ...] = (),
 ) -> tuple[Distribution, tuple[Finding, ...]]:
     """Return the distribution with all its files, and what is odd about them.
 
-    Findings: `record-missing`, `record-lists-missing-files`, `distribution-edited`.
-    Errors: `unreadable-file` (only files edited after installation are read).
+    `unlisted` are files of its packages that no list has but the kernel loaded. Findings:
+    `record-missing`, `record-lists-missing-files`, `distribution-edited`. Errors:
+    `unreadable-file`, `file-changed-while-read` (only files without a hash are read).
     """
     listed = installed.file_list
-    found = _Found()
+    found = _Found(hashes, listed.recorded_ns)
     for row in listed.rows:
-        _add(found, row, recorded_ns=listed.recorded_ns)
+        _add(found, row)
+    for path in unlisted:
+        _add(found, Row(path))
+    if listed.dpkg:
+        found.edited += dpkg_lists.edited(listed.dpkg, found.files.values())
+    for entry in [one for one in found.files.values() if one.kind is FileKind.SYMLINK]:
+        _follow(found, entry)
     metadata = installed.metadata
-    files = {entry.path: entry for entry in found.files}
+    paths = sorted(found.files)
     distribution = Distribution(
         name=metadata.name,
         key=installed.key,
         version=metadata.version,
         origin=origin_of(installed),
         location=installed.location,
-        files=tuple(files[path] for path in sorted(files)),
-        bytecode=_bytecode(sorted(files), interpreter),
+        files=tuple([found.files[path] for path in paths]),
+        bytecode=_bytecode(paths, interpreter),
         requires=requires,
         import_names=listed.import_names,
         reasons=tuple(sorted(set(reasons))),
@@ -60,39 +74,61 @@ def describe(
     return distribution, _findings(installed, found)
 
 
-def _add(found: _Found, row: Row, *, recorded_ns: int) -> None:
+def _add(found: _Found, row: Row) -> None:
+    path = row.path
     try:
-        status = os.lstat(row.path)
+        status = os.lstat(path)
+        if row.sha256 and stat.S_ISLNK(status.st_mode):
+            # A wheel holds no links: the installer (uv --link-mode symlink, conda) made this one.
+            status = os.stat(path)
     except (OSError, ValueError):
-        found.missing.append(row.path)
+        found.missing.append(path)
         return
-    entry = disk.of_stat(row.path, status)
-    if entry is None or entry.kind is FileKind.DIRECTORY:
+    if not stat.S_ISREG(status.st_mode):
+        entry = disk.of_stat(path, status)
+        if entry is not None and entry.kind is FileKind.SYMLINK:
+            found.files[path] = entry
         return
-    if entry.kind is FileKind.FILE and row.sha256:
-        entry = _with_hash(found, entry, row, recorded_ns=recorded_ns)
-    found.files.append(entry)
-
-
-def _with_hash(found: _Found, entry: FileEntry, row: Row, *, recorded_ns: int) -> FileEntry:
-    """Take RECORD's hash where size and time still fit it, else read the file."""
+    if not row.sha256:
+        found.files[path] = found.hashes.entry(path)
+        return
     expected = _hex(row.sha256)
-    same_size = row.size in (-1, entry.size_bytes)
-    if same_size and entry.mtime_ns <= recorded_ns:
-        return FileEntry(
-            entry.path, entry.kind, entry.size_bytes, entry.mtime_ns, entry.executable, expected
+    same_size = row.size in (-1, status.st_size)
+    if same_size and status.st_mtime_ns <= found.recorded_ns:
+        executable = bool(status.st_mode & 0o111)
+        found.files[path] = FileEntry(
+            path, FileKind.FILE, status.st_size, status.st_mtime_ns, executable, expected
         )
-    actual = disk.hashed(entry.path)
+        return
+    actual = found.hashes.entry(path)
     if actual.sha256 != expected:
-        found.edited.append(entry.path)
-    return actual
+        found.edited.append(path)
+    found.files[path] = actual
 
 
-def _hex(urlsafe: str) -> str | None:
+def _hex(digest: str) -> str | None:
+    """Return RECORD's URL-safe base64 (or conda's hex) as hex."""
+    if len(digest) == _HEX_LENGTH:
+        return digest
     try:
-        return base64.urlsafe_b64decode(urlsafe + "=" * (-len(urlsafe) % 4)).hex()
+        return binascii.a2b_base64(digest.translate(_URLSAFE) + "==").hex()
     except (binascii.Error, ValueError):
         return None
+
+
+def _follow(found: _Found, link: FileEntry) -> None:
+    """Add what a link leads to, where the distribution's own list does not have it."""
+    links, real = disk.resolve(link.path)
+    for one in links:
+        found.files.setdefault(one.path, one)
+    if real in found.files:
+        return
+    if os.path.isfile(real):
+        found.files[real] = found.hashes.entry(real)
+    elif os.path.isdir(real):
+        for item in disk.walk(real, keep=lambda _path, name, _folder: name != "__pycache__"):
+            if item.is_file(follow_symlinks=False) and item.path not in found.files:
+                found.files[item.path] = found.hashes.entry(item.path)
 
 
 def _bytecode(paths: list[str], interpreter: Interpreter) -> tuple[FileEntry, ...]:
@@ -126,6 +162,7 @@ def _names(folder: str) -> frozenset[str]:
 def _findings(installed: Installed, found: _Found) -> tuple[Finding, ...]:
     name = installed.metadata.name
     source = installed.file_list.source
+    again = f"Install it again: pip install --force-reinstall --no-deps {name}"
     findings = []
     if source is ListSource.GUESS:
         findings.append(
@@ -134,29 +171,31 @@ def _findings(installed: Installed, found: _Found) -> tuple[Finding, ...]:
                 Severity.WARNING,
                 what=f"No list of the files of {name} is left.",
                 why="Its RECORD is missing; what its packages' folders hold was taken instead.",
-                fix=f"Install it again: pip install --force-reinstall --no-deps {name}",
+                fix=again,
                 path=installed.info,
             )
         )
     if found.missing and source is ListSource.RECORD:
+        gone = "is gone" if len(found.missing) == 1 else "are gone"
         findings.append(
             Finding(
                 "record-lists-missing-files",
                 Severity.WARNING,
-                what=f"{_count(found.missing)} of {name} are gone: {_shown(found.missing)}.",
-                why="Its RECORD lists them, the disk does not have them; the image lacks them too.",
-                fix=f"Install it again: pip install --force-reinstall --no-deps {name}",
+                what=f"{_count(found.missing)} of {name} {gone}: {_shown(found.missing)}.",
+                why="Its RECORD lists what the disk does not have; the image lacks it too.",
+                fix=again,
                 path=installed.info,
             )
         )
     if found.edited:
+        changed = "was" if len(found.edited) == 1 else "were"
         findings.append(
             Finding(
                 "distribution-edited",
                 Severity.WARNING,
-                what=f"{_count(found.edited)} of {name} were edited after it was installed: "
+                what=f"{_count(found.edited)} of {name} {changed} edited after it was installed: "
                 f"{_shown(found.edited)}.",
-                why="Their content is not what its RECORD says; the image gets the edited ones.",
+                why="The content is not what was installed; the image gets it as it is now.",
                 fix=f"Keep it, or undo: pip install --force-reinstall --no-deps {name}",
                 path=found.edited[0],
             )

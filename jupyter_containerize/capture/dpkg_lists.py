@@ -8,10 +8,15 @@ Source: dpkg-query(1), deb-control(5).
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from ..model.files import FileEntry
 
 _ADMIN = "/var/lib/dpkg"
 _METADATA_LINE = re.compile(rb"^(/usr/lib/python3[^\n]*/[^/\n]+\.(?:egg|dist)-info)$", re.MULTILINE)
@@ -45,7 +50,7 @@ def python_files(package: str) -> tuple[str, ...]:
     files: dict[str, None] = {}
     for name in (package, *_companions(package)):
         for path in _files(name):
-            if not _NOT_AT_RUN_TIME.match(path) and not path.endswith(".pyc"):
+            if not _NOT_AT_RUN_TIME.match(path) and "__pycache__/" not in path:
                 files[path] = None
     return tuple(path for path in files if os.path.islink(path) or not os.path.isdir(path))
 
@@ -53,6 +58,33 @@ def python_files(package: str) -> tuple[str, ...]:
 def version_of(package: str) -> str:
     """Return the installed version of a package, or ""."""
     return _fields(package).get("Version", "")
+
+
+def installed_ns(package: str) -> int:
+    """Return when the package was installed (the mtime of its list), 0 when unknown."""
+    for name in _list_names(package):
+        with contextlib.suppress(OSError):
+            return os.stat(f"{_ADMIN}/info/{name}.list").st_mtime_ns
+    return 0
+
+
+def edited(package: str, files: Iterable[FileEntry]) -> list[str]:
+    """Return the files that were changed since the package was installed, by dpkg's MD5 sums."""
+    since = installed_ns(package)
+    suspects = {entry.path: "" for entry in files if since and entry.mtime_ns > since}
+    if not suspects:
+        return []
+    for name in (package, *_companions(package)):
+        for line in _info(name, "md5sums").splitlines():
+            md5, _, path = os.fsdecode(line).partition("  ")
+            if f"/{path}" in suspects:
+                suspects[f"/{path}"] = md5
+    return [path for path, md5 in suspects.items() if md5 and _md5(path) != md5]
+
+
+def _md5(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.md5(file.read(), usedforsecurity=False).hexdigest()
 
 
 @functools.cache
@@ -66,7 +98,7 @@ def _lists() -> _Lists:
     for name in names:
         if not name.endswith(".list"):
             continue
-        data = _list(name)
+        data = _read(name)
         if not _PYTHON_LINE.search(data):
             continue
         package = name[: -len(".list")].partition(":")[0]
@@ -79,12 +111,20 @@ def _lists() -> _Lists:
 
 
 def _files(package: str) -> tuple[str, ...]:
-    names = (package, *(f"{package}:{one}" for one in _architectures()))
-    data = next((found for name in names if (found := _list(f"{name}.list"))), b"")
-    return tuple(os.fsdecode(line) for line in data.splitlines())
+    return tuple(os.fsdecode(line) for line in _info(package, "list").splitlines())
 
 
-def _list(name: str) -> bytes:
+def _info(package: str, kind: str) -> bytes:
+    found = (_read(f"{name}.{kind}") for name in _list_names(package))
+    return next((data for data in found if data), b"")
+
+
+def _list_names(package: str) -> tuple[str, ...]:
+    """Return the names that dpkg's files for a package may have (`libc6:amd64`)."""
+    return (package, *(f"{package}:{one}" for one in _architectures()))
+
+
+def _read(name: str) -> bytes:
     try:
         with open(f"{_ADMIN}/info/{name}", "rb") as file:
             return file.read()

@@ -10,6 +10,7 @@ from ..model.files import FileEntry, FileKind
 from ..model.reasons import Finding, Reason, Severity
 from ..model.snapshot import LocalCode
 from . import disk
+from .hashes import Hashes
 from .needs import LocalModule
 
 _CODE = (".py", ".pyi", ".so", ".pth")
@@ -20,6 +21,7 @@ _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 
 @dataclass
 class _Collected:
+    hashes: Hashes
     limit_bytes: int
     include: tuple[str, ...]
     files: dict[str, FileEntry] = field(default_factory=dict)
@@ -38,7 +40,7 @@ def collect(
     modules: Iterable[LocalModule],
     *,
     reasons: Mapping[str, Iterable[Reason]],
-    distributions: Mapping[str, str],
+    hashes: Hashes,
     limit_bytes: int,
     include: Iterable[str] = (),
 ) -> tuple[tuple[LocalCode, ...], tuple[Finding, ...]]:
@@ -47,7 +49,7 @@ def collect(
     A package comes whole, without `.git`, caches, virtual environments, notebooks, build
     outputs, hidden files and files over `limit_bytes` (finding `package-data-left-out`).
     Of a folder without `__init__.py` only code is taken: it may be anybody's folder.
-    `reasons` and `distributions` (keys of editable ones) are by module name.
+    `reasons` are by module name.
     Errors: `unreadable-file`, `symlink-loop`, `file-changed-while-read`.
     """
     grouped: dict[tuple[str, str], list[LocalModule]] = {}
@@ -56,19 +58,17 @@ def collect(
     found: list[LocalCode] = []
     findings: list[Finding] = []
     for (root, name), group in sorted(grouped.items()):
-        collected = _Collected(limit_bytes, tuple(include))
+        collected = _Collected(hashes, limit_bytes, tuple(include))
         for module in group:
             _add_path(collected, module.file)
-        if os.path.isdir(f"{root}/{name}") and any(m.search or "." in m.name for m in group):
+        if os.path.isdir(f"{root}/{name}") and any(m.is_package or "." in m.name for m in group):
             _add_folder(collected, f"{root}/{name}", in_package=False)
         found.append(
             LocalCode(
                 name=name,
                 root=root,
                 files=tuple(collected.files[path] for path in sorted(collected.files)),
-                distribution=next(
-                    (distributions[m.name] for m in group if distributions.get(m.name)), ""
-                ),
+                distribution=next((m.owner.key for m in group if m.owner), ""),
                 reasons=tuple(sorted({r for m in group for r in reasons.get(m.name, ())})),
             )
         )
@@ -117,7 +117,7 @@ def _add_path(collected: _Collected, path: str) -> None:
     if target.kind is FileKind.DIRECTORY:
         _add_folder(collected, real, in_package=True)
     elif real not in collected.files:
-        collected.files[real] = disk.hashed(real)
+        collected.files[real] = collected.hashes.entry(real)
 
 
 def _left_out(name: str, found: FileEntry) -> Finding:

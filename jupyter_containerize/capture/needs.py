@@ -7,16 +7,14 @@ mapped to distributions by their file, never by their name.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ContainerizeError
 from ..model.reasons import Reason, ReasonKind
-from ..model.snapshot import Interpreter
 from .disk import inside
 from .installed import Environment, Installed
-from .places import Place, Places
+from .places import Place, Places, archive_of
 from .record_view import Module
 from .source_imports import imports_of_file
 
@@ -25,12 +23,16 @@ _OURS = "jupyter_containerize"
 
 @dataclass(frozen=True)
 class LocalModule:
-    """A module of the user's own: `root` is the folder that its name starts from."""
+    """A module of the user's own: `root` is the folder that its name starts from.
+
+    `owner` is the editable install it belongs to, if any.
+    """
 
     name: str
     file: str
     root: str
-    search: tuple[str, ...] = ()
+    is_package: bool = False
+    owner: Installed | None = None
 
 
 @dataclass
@@ -49,6 +51,15 @@ class Needs:
         """The distributions needed by themselves, without what they require."""
         return tuple({**self.named, **self.loaded})
 
+    def add_projects(self, chosen: Iterable[Installed], places: Places) -> None:
+        """Add the packages of editable installs that are required but were never loaded."""
+        served = {module.owner for module in self.local.values()}
+        for one in chosen:
+            for name, file, root in () if one in served else places.project_modules(one):
+                is_package = file.endswith("/__init__.py")
+                self.local.setdefault(name, LocalModule(name, file, root, is_package, one))
+                self.local_reasons.setdefault(name, set()).update(self.named.get(one, ()))
+
 
 def find(
     *,
@@ -57,8 +68,8 @@ def find(
     cell_of_seq: Mapping[int, int],
     named: Mapping[str, Collection[int]],
     places: Places,
-    interpreter: Interpreter,
     environment: Environment,
+    before_watch: bool = False,
     static: bool = False,
     include: Iterable[str] = (),
 ) -> Needs:
@@ -66,13 +77,13 @@ def find(
 
     `cell_of_seq` maps an execution to the chosen cell it ran (others are absent), `named`
     the dotted modules that cells name to the cells' numbers, `baseline` are the modules of a
-    fresh kernel. Problems: `import-without-distribution`.
+    fresh kernel. `before_watch` says that cells ran before the probe was there: what was
+    loaded then counts, whoever did it. Problems: `import-without-distribution`.
     """
     search = _Search(
         modules=modules,
         baseline=frozenset(baseline),
         places=places,
-        interpreter=interpreter,
         environment=environment,
         include=tuple(include),
         static=static,
@@ -85,6 +96,8 @@ def find(
             continue
         if module.seq in cell_of_seq:
             search.load(module, Reason.cell(ReasonKind.IMPORTED, cell_of_seq[module.seq]))
+        elif module.seq == 0 and before_watch:
+            search.load(module, Reason(ReasonKind.IMPORTED, "the kernel"))
     search.follow_local_code()
     return search.needs
 
@@ -94,7 +107,6 @@ class _Search:
     modules: Mapping[str, Module]
     baseline: frozenset[str]
     places: Places
-    interpreter: Interpreter
     environment: Environment
     include: tuple[str, ...]
     static: bool
@@ -104,18 +116,14 @@ class _Search:
 
     def name(self, dotted: str, *, cell: int | None = None, by: str = "") -> None:
         """Add the module that a cell, or the local module `by`, names."""
+        by_cell = cell is not None
         module = self._loaded(dotted)
         if module is not None:
             fresh = module.name not in self.baseline
-            kind = ReasonKind.IMPORTED if fresh or by else ReasonKind.NAMED
-            reason = Reason.cell(kind, cell) if cell is not None else Reason(kind, by)
-            self._add(module, reason, named=True)
+            kind = ReasonKind.IMPORTED if fresh or not by_cell else ReasonKind.NAMED
+            self._add(module, _reason(kind, cell, by), named=True)
             return
-        reason = (
-            Reason.cell(ReasonKind.NAMED, cell)
-            if cell is not None
-            else Reason(ReasonKind.IMPORTED, by)
-        )
+        reason = _reason(ReasonKind.NAMED if by_cell else ReasonKind.IMPORTED, cell, by)
         owners = self._providers(dotted)
         for owner in owners:
             self.needs.named.setdefault(owner, set()).add(reason)
@@ -123,8 +131,10 @@ class _Search:
             return
         local = self.places.local_module(dotted)
         if local:
-            self._add_local(LocalModule(dotted.partition(".")[0], *local), reason)
-        elif self.static and cell is not None:
+            file, root = local
+            is_package = file.endswith("/__init__.py")
+            self._add_local(LocalModule(dotted.partition(".")[0], file, root, is_package), reason)
+        elif self.static and by_cell:
             self._complain(dotted, reason, "")
 
     def load(self, module: Module, reason: Reason) -> None:
@@ -137,15 +147,16 @@ class _Search:
             for name in sorted(pending):
                 self._followed.add(name)
                 module = self.needs.local[name]
-                for dotted in imports_of_file(module.file, package=_package(module)):
+                package = name if module.is_package else name.rpartition(".")[0]
+                for dotted in imports_of_file(module.file, package=package):
                     self.name(dotted, by=name)
 
     def _loaded(self, dotted: str) -> Module | None:
         """Return the loaded module that `dotted` (maybe `package.attribute`) leads to."""
         while dotted:
             module = self.modules.get(dotted)
-            if module is not None and (module.file or module.search):
-                return module
+            if module is not None:
+                return module if module.file else None
             dotted = dotted.rpartition(".")[0]
         return None
 
@@ -159,34 +170,36 @@ class _Search:
             if module.file not in self.environment.owners:
                 self.needs.extra_files.setdefault(owner, set()).add(module.file)
         elif place is Place.LOCAL:
-            root = self.places.root_of(module)
-            self._add_local(LocalModule(module.name, module.file, root, module.search), reason)
+            self._add_local(self._local(module), reason)
         elif place is Place.STRAY:
             self._complain(module.name, reason, module.file)
+
+    def _local(self, module: Module) -> LocalModule:
+        archive = archive_of(module.file)
+        if archive:
+            folder, _, name = archive.rpartition("/")
+            return LocalModule(name, archive, folder)
+        owner = self.places.editable_owner(module)
+        root = self.places.root_of(module)
+        return LocalModule(module.name, module.file, root, bool(module.search), owner)
 
     def _add_local(self, module: LocalModule, reason: Reason) -> None:
         self.needs.local.setdefault(module.name, module)
         self.needs.local_reasons.setdefault(module.name, set()).add(reason)
+        if module.owner is not None:
+            self.needs.named.setdefault(module.owner, set()).add(reason)
 
     def _providers(self, dotted: str) -> tuple[Installed, ...]:
-        """Return the distributions whose files make `dotted` (or its longest part) importable."""
-        candidates = self.environment.import_names.get(dotted.partition(".")[0], ())
-        if len(candidates) < 2:  # noqa: PLR2004 - nothing to choose between
-            return candidates
-        while dotted:
-            tail = dotted.replace(".", "/")
-            found = [
-                one
-                for one in candidates
-                if any(
-                    row.path.startswith((f"{one.location}/{tail}/", f"{one.location}/{tail}."))
-                    for row in one.file_list.rows
-                )
-            ]
+        """Return the distributions whose files make `dotted` importable, though nobody did."""
+        top_level = dotted.partition(".")[0]
+        candidates = self.environment.import_names.get(top_level, ())
+        while "." in dotted:
+            found = [one for one in candidates if _has(one, dotted)]
             if found:
-                return tuple(found[:1]) if "." not in dotted else tuple(found)
+                return tuple(found)
             dotted = dotted.rpartition(".")[0]
-        return ()
+        whole = [one for one in candidates if _has(one, top_level, namespace=False)]
+        return tuple(whole[:1])
 
     def _complain(self, name: str, reason: Reason, file: str) -> None:
         top_level = name.partition(".")[0]
@@ -196,11 +209,15 @@ class _Search:
         self.needs.problems.append(_without_distribution(top_level, reason, file))
 
 
-def _package(module: LocalModule) -> str:
-    """Return the name that relative imports in a module's file start from."""
-    if module.search or os.path.basename(module.file) == "__init__.py":
-        return module.name
-    return module.name.rpartition(".")[0]
+def _reason(kind: ReasonKind, cell: int | None, by: str) -> Reason:
+    return Reason(kind, by) if cell is None else Reason.cell(kind, cell)
+
+
+def _has(installed: Installed, dotted: str, *, namespace: bool = True) -> bool:
+    """Whether a distribution has the module or package; a bare folder only if `namespace`."""
+    base = f"{installed.location}/{dotted.replace('.', '/')}"
+    starts = (f"{base}/",) if namespace else (f"{base}/__init__.",)
+    return any(row.path.startswith((f"{base}.", *starts)) for row in installed.file_list.rows)
 
 
 def _without_distribution(name: str, reason: Reason, file: str) -> ContainerizeError:

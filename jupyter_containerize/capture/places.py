@@ -39,6 +39,7 @@ class Places:
         self._interpreter = interpreter
         self._environment = environment
         self._folders = tuple(folder for folder in dict.fromkeys(folders) if folder)
+        self._projects = _editable_projects(environment)
         self._standard = tuple(dict.fromkeys((interpreter.stdlib, interpreter.platstdlib)))
         self._sites = tuple(
             dict.fromkeys(
@@ -69,6 +70,29 @@ class Places:
         if self._generated(module):
             return Place.GENERATED, None
         return Place.LOCAL, None
+
+    def editable_owner(self, module: Module) -> Installed | None:
+        """Return the editable install whose project a local module belongs to."""
+        for folder, owner in self._projects.items():
+            if inside(module.file, folder):
+                known = owner.file_list.top_level
+                root = self.root_of(module)
+                if module.top_level in known or (not known and root not in self._folders):
+                    return owner
+        return None
+
+    def project_modules(self, owner: Installed) -> tuple[tuple[str, str, str], ...]:
+        """Return name, file and root of the packages of an editable install, by its folder."""
+        found = []
+        for folder in [at for at, one in self._projects.items() if one is owner]:
+            names = owner.file_list.top_level or (owner.key.replace("-", "_"),)
+            for name in names:
+                for root in (f"{folder}/src", folder):
+                    file = _module_file(root, name)
+                    if file:
+                        found.append((name, file, root))
+                        break
+        return tuple(found)
 
     def is_standard_file(self, path: str) -> bool:
         """Whether `path` belongs to the standard library (site folders inside it do not)."""
@@ -107,9 +131,9 @@ class Places:
         for folder in (*self._folders, *self._interpreter.sys_path):
             if not folder or folder in self._sites or folder in self._standard:
                 continue
-            for file in (f"{folder}/{name}.py", f"{folder}/{name}/__init__.py"):
-                if os.path.isfile(file):
-                    return file, folder
+            file = _module_file(folder, name)
+            if file:
+                return file, folder
         return None
 
     def _owner(self, path: str) -> Installed | None:
@@ -143,11 +167,24 @@ class Places:
         return root not in known and not any(inside(module.file, one) for one in self._folders)
 
 
-def editable_roots(environment: Environment) -> dict[str, Installed]:
-    """Return the project folders of editable installs."""
+def archive_of(path: str) -> str:
+    """Return the zip file (on `sys.path`) that a module's path leads into, or ""."""
+    folder = os.path.dirname(path)
+    while len(folder) > 1 and not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    return folder if os.path.isfile(folder) else ""
+
+
+def _module_file(folder: str, name: str) -> str:
+    files = (f"{folder}/{name}/__init__.py", f"{folder}/{name}.py")
+    return next((file for file in files if os.path.isfile(file)), "")
+
+
+def _editable_projects(environment: Environment) -> dict[str, Installed]:
+    """Return the project folders of editable installs, the innermost first."""
     found: dict[str, Installed] = {}
     for one in environment.installed:
         folder = editable_folder(one)
         if folder:
             found.setdefault(folder, one)
-    return found
+    return dict(sorted(found.items(), key=lambda item: -len(item[0])))

@@ -24,7 +24,7 @@ _HIDDEN_FROM_IMPORT = (".dist-info", ".egg-info", ".libs", ".data", ".pth", ".eg
 
 
 class Row(NamedTuple):
-    """One listed file: `sha256` as RECORD writes it (URL-safe base64), `size` -1 if unknown."""
+    """One listed file: `sha256` in RECORD's URL-safe base64 or in hex, `size` -1 if unknown."""
 
     path: str
     sha256: str = ""
@@ -45,9 +45,9 @@ class ListSource(Enum):
 
 @dataclass(frozen=True)
 class FileList:
-    """What belongs to a distribution, without `.pyc` files.
+    """What belongs to a distribution, without what is in `__pycache__`.
 
-    `recorded_ns` is when RECORD was written (mtime), 0 without one. `dpkg` is the Debian
+    `recorded_ns` is when the list was written (mtime), 0 when unknown. `dpkg` is the Debian
     package that the distribution came with, or "".
     """
 
@@ -84,19 +84,22 @@ def listed(*, location: str, info: str, key: str) -> FileList:
     recorded_ns = os.stat(record).st_mtime_ns if rows else 0
     dpkg = dpkg_lists.owner_of_metadata(info)
     conda = None if dpkg else conda_records.package_of(location, key)
-    managed: tuple[str, ...] = ()
     if dpkg:
-        managed, source = dpkg_lists.python_files(dpkg), source if rows else ListSource.DPKG
+        # Debian strips and patches after RECORD was written: its hashes do not hold.
+        paths = (*(row.path for row in rows), *dpkg_lists.python_files(dpkg))
+        rows = tuple(Row(path) for path in dict.fromkeys(paths))
+        source = ListSource.DPKG
+        recorded_ns = dpkg_lists.installed_ns(dpkg)
     elif conda:
-        managed, source = conda_records.files_of(conda), source if rows else ListSource.CONDA
-    if managed:
-        # RECORD first, for its hashes; the package manager knows of more (data, programs).
-        known = {row.path for row in rows}
-        rows += tuple(Row(path) for path in managed if path not in known)
+        # Conda's hashes are of the files after it wrote its prefix into them.
+        managed = {file.path: Row(*file) for file in conda.files}
+        rows = (*(row for row in rows if row.path not in managed), *managed.values())
+        source = ListSource.CONDA
+        recorded_ns = recorded_ns or conda.recorded_ns
     top_level = tuple((_text(f"{info}/top_level.txt") or "").split())
     if not rows and (text := _text(f"{info}/installed-files.txt")):
-        paths = [os.path.normpath(os.path.join(info, line)) for line in text.splitlines() if line]
-        rows = tuple(Row(path) for path in paths if not path.endswith(".pyc"))
+        lines = [line for line in text.splitlines() if line and "__pycache__/" not in line]
+        rows = tuple(Row(os.path.normpath(os.path.join(info, line))) for line in lines)
         source = ListSource.INSTALLED_FILES
     if not rows:
         source, rows = _guessed(location, info, key, top_level)
@@ -107,10 +110,10 @@ def _record_rows(record: str, location: str) -> Iterator[Row]:
     try:
         with open(record, encoding="utf-8", errors="surrogateescape", newline="") as file:
             for row in csv.reader(file):
-                if not row or not row[0] or row[0].endswith(".pyc"):
+                if not row or not row[0] or "__pycache__/" in row[0]:
                     continue
                 path = row[0]
-                if path[0] == "/" or ".." in path or "//" in path or "./" in path:
+                if path[0] in "/." or ".." in path:
                     path = os.path.normpath(os.path.join(location, path))
                 else:
                     path = f"{location}/{path}"
@@ -148,7 +151,7 @@ def _below(path: str, *, skip: str = "") -> Iterable[Row]:
         folders[:] = sorted(
             name for name in folders if name != "__pycache__" and f"{folder}/{name}" != skip
         )
-        rows += [Row(f"{folder}/{name}") for name in sorted(names) if not name.endswith(".pyc")]
+        rows += [Row(f"{folder}/{name}") for name in sorted(names)]
     return rows
 
 

@@ -14,8 +14,17 @@ def imports_of_file(path: str, *, package: str = "") -> tuple[str, ...]:
     """
     try:
         with open(path, "rb") as file:
-            tree = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+            source = file.read()
+    except OSError:
+        return ()
+    return imports_of(source, package=package)
+
+
+def imports_of(source: str | bytes, *, package: str = "") -> tuple[str, ...]:
+    """Return the same for source text."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
         return ()
     return tuple(sorted(set(_names(tree, package))))
 
