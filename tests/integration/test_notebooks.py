@@ -147,7 +147,14 @@ def containerize(notebook: Path, python: str, store: Path) -> dict:
 
 
 def explain(result: dict) -> str:
-    return json.dumps(result["last"], indent=1)[:6000] + result["stderr"][-2000:]
+    """Say what went wrong: the error, or the cells that are not equal."""
+    last = result["last"]
+    if last.get("error"):
+        return json.dumps(last["error"], indent=1, ensure_ascii=False) + result["stderr"][-2000:]
+    cells = last["data"]["verdict"]["cells"]
+    log = "".join(event["text"] for event in result["events"] if event["is"] == "log")
+    wrong = [cell for cell in cells if cell["outcome"] not in ("equal", "unproven")]
+    return json.dumps(wrong, indent=1, ensure_ascii=False)[:6000] + "\nlog:\n" + log[-1500:]
 
 
 def report(name: str, result: dict) -> None:
