@@ -20,12 +20,16 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A step ended well after `seconds`; `summary` is one plain sentence."""
+    """A step ended after `seconds`; `summary` is one plain sentence.
+
+    `ok` is false when what it did is bad news (a run failed); a step that raised has no such event.
+    """
 
     TAG: ClassVar[str] = "step-finished"
     step: str
     seconds: float
     summary: str = ""
+    ok: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..model.snapshot import Snapshot
 from .records import open_store, plan_of, resolve, snapshot_of
 from .summaries import image_summary
 
-#: A thing's files lie in one layer; a few of them suffice to find it.
+#: A thing's files lie in one layer but for a few (programs); the first ones suffice to find it.
 _LOOKED_AT = 8
 
 
@@ -164,8 +165,8 @@ class _Layers:
                     self._titles[path] = layer.title
 
     def __call__(self, files: tuple[FileEntry, ...]) -> str:
-        found = (self._titles.get(entry.path) for entry in files[:_LOOKED_AT])
-        return next((title for title in found if title), "")
+        found = [self._titles.get(entry.path, "") for entry in files[:_LOOKED_AT]]
+        return Counter(filter(None, found)).most_common(1)[0][0] if any(found) else ""
 
 
 def _source(content: Content) -> str:

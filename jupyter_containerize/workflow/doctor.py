@@ -35,10 +35,15 @@ def doctor(request: DoctorRequest, *, emit: Emit) -> dict[str, Any]:
         "store": [to_json(item) for item in _checks(lambda: (_store(request.store),))],
         "notebook": [to_json(item) for item in _notebook(request.notebook)],
         "suits": {
-            "builder": next((item.name for item in builders if item.works), ""),
-            "runtime": next((item.name for item in runtimes if item.works), ""),
+            "builder": _first(builders),
+            "runtime": _first(runtimes),
         },
     }
+
+
+def _first(checks: tuple[Check, ...]) -> str:
+    """Return the part that `--builder` or `--runtime` names: `sandbox` of `sandbox/proot`."""
+    return next((check.name.partition("/")[0] for check in checks if check.works), "")
 
 
 def _of(kind: str) -> tuple[Check, ...]:

@@ -9,7 +9,6 @@ from ..model.codec import to_json
 from ..model.event import Emit
 from ..model.reference import Reference
 from ..model.request import ImageRequest, RemoveRequest, StoreRequest, TagRequest
-from ..oci import validate as validation
 from .choices import runtime_named
 from .records import newest_first, open_store, resolve
 from .running import all_runs
@@ -53,7 +52,11 @@ def rm(request: RemoveRequest, *, emit: Emit) -> dict[str, Any]:
         except ContainerizeError as error:
             problems.append(error)
     if problems:
-        raise ContainerizeError.together(problems)
+        problem = ContainerizeError.together(problems)
+        if removed:
+            done = ", ".join(f"{item['what']} {item['name']}" for item in removed)
+            problem.why = f"{problem.why} Removed: {done}.".strip()
+        raise problem
     return {"removed": removed}
 
 
@@ -65,6 +68,8 @@ def gc(request: StoreRequest, *, emit: Emit) -> dict[str, Any]:
 
 def validate(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
     """Recompute every digest of an image. Errors: `image-not-found`, `image-damaged`."""
+    from ..oci import validate as validation  # noqa: PLC0415 - until it exists
+
     store = open_store(request.store)
     image = resolve(store, request.image)
     with step(emit, "validate", "Recomputing every digest") as summary:

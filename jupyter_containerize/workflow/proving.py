@@ -17,7 +17,7 @@ from ..model.plan import LABEL_MODE, NOTEBOOK_FILE, InlineContent
 from ..model.request import VerifyRequest
 from ..model.run import Run
 from ..model.snapshot import SnapshotMode
-from ..model.verdict import Verdict
+from ..model.verdict import Verdict, VerdictState
 from ..oci.store import Store
 from .records import open_store, plan_of, put_verdict, resolve
 from .running import run_image
@@ -60,6 +60,7 @@ def judge(image: Image, run: Run, *, rtol: float, store: Store, emit: Emit) -> V
             cells, image=image.digest, run=run.id, rtol=rtol, exit_code=run.exit_code
         )
         put_verdict(store, verdict)
+        summary.ok = verdict.state is not VerdictState.FAILED
         summary.text = f"{verdict.state.value}. {verdict.reason}"
     return verdict
 

@@ -9,7 +9,7 @@ from ..model.event import Emit, LogLine
 from ..model.image import Image
 from ..model.options import RunOptions
 from ..model.request import LogsRequest, RunRequest, StopRequest, StoreRequest
-from ..model.run import Run, RunSpec
+from ..model.run import Run, RunSpec, RunState
 from ..oci.store import Store
 from .choices import runtime_named, runtimes
 from .records import open_store, resolve
@@ -71,6 +71,7 @@ def run_image(
             chosen.stop(started.id, store=store)
             raise
         summary.text = f"run {ended.id} {ended.state.value}"
+        summary.ok = ended.state in (RunState.SUCCEEDED, RunState.STOPPED)
     return ended
 
 

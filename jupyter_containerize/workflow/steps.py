@@ -10,9 +10,10 @@ from ..model.event import Emit, StepFinished, StepStarted
 
 
 class Summary:
-    """What a step tells when it has ended: one plain sentence."""
+    """What a step tells when it has ended: one plain sentence, and whether it is good news."""
 
     text = ""
+    ok = True
 
 
 @contextmanager
@@ -22,4 +23,4 @@ def step(emit: Emit, name: str, title: str) -> Iterator[Summary]:
     started = time.monotonic()
     summary = Summary()
     yield summary
-    emit(StepFinished(name, round(time.monotonic() - started, 3), summary.text))
+    emit(StepFinished(name, round(time.monotonic() - started, 3), summary.text, summary.ok))

@@ -102,7 +102,8 @@ def progress(standing: Standing) -> str:
     rows = []
     for step in standing.steps:
         if step.seconds is not None:
-            rows.append(_step("✓", _COLOURS[Tone.GOOD], step_line(step)))
+            mark, tone = ("✓", Tone.GOOD) if step.ok else ("✗", Tone.BAD)
+            rows.append(_step(mark, _COLOURS[tone], step_line(step)))
             if step.name == "build" and standing.layers:
                 rows.append(_layers(standing))
         else:

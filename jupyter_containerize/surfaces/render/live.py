@@ -92,8 +92,9 @@ class Live:
                     self._line(f"{title} ...")
                 self._redraw(force=True)
             case StepFinished(name):
-                done = [step for step in self._standing.steps if step.name == name]
-                self._line(f"{self._style.paint('✓', '32')} {plain(step_line(done[-1]))}")
+                done = [step for step in self._standing.steps if step.name == name][-1]
+                mark, colour = ("✓", "32") if done.ok else ("✗", "31")
+                self._line(f"{self._style.paint(mark, colour)} {plain(step_line(done))}")
                 self._redraw(force=True)
             case LayerDone():
                 self._line(f"  {plain(layer_line(event))}")

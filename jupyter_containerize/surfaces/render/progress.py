@@ -19,12 +19,13 @@ from . import units
 
 @dataclass(slots=True)
 class Step:
-    """One step: `seconds` and `summary` once it has ended."""
+    """One step: `seconds`, `summary` and `ok` once it has ended."""
 
     name: str
     title: str
     seconds: float | None = None
     summary: str = ""
+    ok: bool = True
 
 
 @dataclass(slots=True)
@@ -43,10 +44,10 @@ class Standing:
             case StepStarted(name, title):
                 self.steps.append(Step(name, title))
                 self.item = None
-            case StepFinished(name, seconds, summary):
+            case StepFinished(name, seconds, summary, ok):
                 for step in reversed(self.steps):
                     if step.name == name and step.seconds is None:
-                        step.seconds, step.summary = seconds, summary
+                        step.seconds, step.summary, step.ok = seconds, summary, ok
                         break
                 self.item = None
             case Progress():

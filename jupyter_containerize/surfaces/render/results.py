@@ -29,7 +29,7 @@ def _build(data: Data) -> list[Block]:
         ("size", f"{units.size(image['size_bytes'])} in {units.number(image['layers'], 'layer')}"),
         (
             "new",
-            _fresh(fresh),
+            _fresh(fresh, len(data["layers"])),
         ),
         ("contains", _contents(data["contents"])),
         ("parameters", ", ".join(f"{p['name']}={p['default']}" for p in data["parameters"])),
@@ -43,9 +43,13 @@ def _build(data: Data) -> list[Block]:
     return parts
 
 
-def _fresh(layers: list[Data]) -> str:
-    amount = units.size(sum(layer["size_bytes"] for layer in layers))
-    return f"{amount} in {units.number(len(layers), 'layer')}, the others were there"
+def _fresh(fresh: list[Data], total: int) -> str:
+    if not fresh:
+        return "nothing: all layers were there already"
+    amount = units.size(sum(layer["size_bytes"] for layer in fresh))
+    if len(fresh) == total:
+        return amount
+    return f"{amount} in {units.number(len(fresh), 'layer')}, the others were there already"
 
 
 def _contents(counts: Mapping[str, int]) -> str:
@@ -97,9 +101,9 @@ def _run(data: Data) -> list[Block]:
     state = run["state"]
     tone = {"succeeded": Tone.GOOD, "failed": Tone.BAD, "lost": Tone.BAD}.get(state, Tone.INFO)
     took = _took(run)
-    what = f"Run {run['id']} {state if state != 'running' else 'is running'}" + (
-        f" after {took}" if took and state not in ("running", "starting", "created") else ""
-    )
+    what = f"Run {run['id']} {state}{f' after {took}' if took else ''}"
+    if state in ("created", "starting", "running"):
+        what = f"Run {run['id']} is {'running' if state == 'running' else 'starting'}"
     if run["exit_code"]:
         what += f", exit code {run['exit_code']}"
     facts = (
@@ -166,7 +170,8 @@ def verdict_blocks(verdict: Data) -> list[Block]:
         "failed": "Not verified: the image does not do what the notebook did.",
         "unproven": "Unproven: the notebook recorded nothing to compare with.",
     }[verdict["state"]]
-    parts: list[Block] = [Notice(_VERDICT_TONES[verdict["state"]], sentence, verdict["reason"])]
+    told = f"{sentence} {verdict['reason']}".strip()
+    parts: list[Block] = [Notice(_VERDICT_TONES[verdict["state"]], told)]
     bad = [cell for cell in verdict["cells"] if cell["outcome"] not in ("equal", "unproven")]
     for cell in bad[:_MOST_SHOWN]:
         where = f"cell {cell['number']}"
