@@ -62,8 +62,7 @@ async def fetch(client: AsyncKernelClient, *, timeout_s: float | None = ANSWER_S
     path = os.path.join(folder, "record.json")
     try:
         await call(client, "write", path, timeout_s=timeout_s)
-        with open(path, "rb") as file:
-            record = records.parse(file.read())
+        record = _read(path)
     except FileNotFoundError as error:
         raise _remote("The file that it wrote did not appear here.") from error
     except ContainerizeError as error:
@@ -72,11 +71,21 @@ async def fetch(client: AsyncKernelClient, *, timeout_s: float | None = ANSWER_S
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    _check_is_here(record)
+    return record
+
+
+def _read(path: str) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        return records.parse(file.read())
+
+
+def _check_is_here(record: dict[str, Any]) -> None:
+    python = record["python"]["real_executable"]
     if record["boot_id"] != _boot_id():
         raise _remote(f"It runs on {record['host']}.")
-    if not os.path.exists(record["python"]["real_executable"]):
-        raise _remote(f"Its Python, {record['python']['real_executable']}, is not to be seen here.")
-    return record
+    if not os.path.exists(python):
+        raise _remote(f"Its Python, {python}, is not to be seen here.")
 
 
 def _boot_id() -> str:

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
@@ -76,6 +76,20 @@ def attach(
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
+
+
+def fresh(metadata: Mapping[str, Any], *, kernel: str = "") -> dict[str, Any]:
+    """Return the record of a new kernel in which nothing has run, of the kind that `record` starts."""
+    return _run(_fresh(metadata, kernel))
+
+
+async def _fresh(metadata: Mapping[str, Any], kernel: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="jupyter-containerize-") as folder:
+        file = notebook.NotebookFile(
+            os.path.join(folder, "fresh.ipynb"), {"metadata": dict(metadata), "cells": []}
+        )
+        async with _started(file, CaptureOptions(kernel=kernel)) as (manager, client):
+            return await _while_alive(manager, connection.fetch(client, timeout_s=None))
 
 
 async def _executed(file: notebook.NotebookFile, options: CaptureOptions, emit: Emit) -> Executed:
@@ -207,7 +221,7 @@ async def _execute_cells(runner: NotebookClient, emit: Emit) -> None:
     ]
     for done, (number, index, cell) in enumerate(chosen):
         emit(Progress("capture", f"cell {number}", done, len(chosen), "cells"))
-        cell.source = without_own_lines(cell.source)
+        cell["source"] = without_own_lines(cell["source"])
         try:
             await runner.async_execute_cell(cell, index)
         except CellExecutionError as error:

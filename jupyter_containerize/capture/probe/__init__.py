@@ -58,13 +58,16 @@ def import_modules(names, shell):
     install(shell)
     journal = getattr(shell, _PLACE).journal
     for name in names:
-        try:
-            importlib.import_module(name)
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            journal.problem(
-                "{} cannot be imported: {}: {}".format(name, type(error).__name__, error)
-            )
+        problem = _import(name)
+        if problem:
+            journal.problem("{} cannot be imported: {}".format(name, problem))
     for name in list(sys.modules):
         getattr(shell, _PLACE).first_seen.setdefault(name, 1)
+
+
+def _import(name):
+    try:
+        importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        return "{}: {}".format(type(error).__name__, error)
+    return ""

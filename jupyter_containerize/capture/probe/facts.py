@@ -117,13 +117,9 @@ def maps():
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as lines:
             for line in lines:
-                words = line.rstrip("\n").split(None, 5)
-                if (
-                    len(words) == 6
-                    and words[5].startswith("/")
-                    and not words[5].endswith(" (deleted)")
-                ):
-                    found.add((words[5], "x" in words[1]))
+                _, rights, _, _, _, *path = line.rstrip("\n").split(None, 5)
+                if path and path[0].startswith("/") and not path[0].endswith(" (deleted)"):
+                    found.add((path[0], "x" in rights))
     except OSError:
         pass
     return sorted(found)

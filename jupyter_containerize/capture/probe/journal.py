@@ -9,6 +9,8 @@ import stat
 import sys
 
 MAX_OPENS = 50_000
+_MAX_PROBLEMS = 100
+_MAX_TEXT = 20_000
 _NOT_DATA = ("/proc/", "/sys/", "/dev/")
 
 
@@ -25,7 +27,7 @@ class Journal:
         self.given = {}
 
     def problem(self, text):
-        if text not in self.problems and len(self.problems) < 100:
+        if text not in self.problems and len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(text)
 
     def before_open(self, file, kind):
@@ -79,7 +81,7 @@ class Journal:
                 {
                     "kind": "shell" if shell else "argv",
                     "argv": argv,
-                    "text": text[:20_000],
+                    "text": text[:_MAX_TEXT],
                     "via": via,
                     "seq": self.seq,
                     "resolved": resolved,
@@ -91,6 +93,7 @@ class Journal:
 
 
 def facts_of(path):
+    """Return the path's `os.stat`, None if there is nothing."""
     try:
         return os.stat(path)
     except (OSError, ValueError):
@@ -98,6 +101,7 @@ def facts_of(path):
 
 
 def kind_of_mode(mode):
+    """Return what `open(..., mode)` does with a file: "r", "w" or "rw"."""
     if "w" in mode or "x" in mode:
         return "w"
     return "rw" if "a" in mode or "+" in mode else "r"

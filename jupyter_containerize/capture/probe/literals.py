@@ -13,6 +13,7 @@ _WORDS = re.compile(
 _NAMES = re.compile(r"[^\W\d]\w*")
 _GLOB = re.compile(r"[*?\[{]")
 _MAX_WORDS = 5_000
+_PATH_MAX = 4096
 _NEVER = ("/proc", "/sys", "/dev", "/usr", "/lib", "/bin", "/etc")
 
 
@@ -23,7 +24,7 @@ def folders(source, names, cwd, home):
     values = [names.get(name) for name in _NAMES.findall(source)[:_MAX_WORDS]]
     words = words[:_MAX_WORDS] + [_as_text(value) for value in values]
     for word in words:
-        if not word or word in seen or "\0" in word or len(word) > 4096:
+        if not word or word in seen or "\0" in word or len(word) > _PATH_MAX:
             continue
         seen.add(word)
         start = _GLOB.search(word)
@@ -41,7 +42,7 @@ def folders(source, names, cwd, home):
 def _as_text(value):
     if isinstance(value, os.PathLike) and type(value).__module__.startswith("pathlib"):
         return os.fspath(value)
-    return value if type(value) is str and "\n" not in value[:4096] else ""
+    return value if type(value) is str and "\n" not in value[:_PATH_MAX] else ""
 
 
 def _within(path, roots):

@@ -17,6 +17,8 @@ from .watch import Watch
 from .wrappers import Wrappers
 
 RECORD_VERSION = 1
+#: Files that the import system or the front end opens, not a cell.
+_NOT_CELLS = (".pyc", ".ipynb")
 _CACHES = (
     ".keras",
     "scikit_learn_data",
@@ -243,9 +245,8 @@ class Recorder:
         """Return what was opened in order, without what is a module's own file."""
         code = {row[1] for row in modules if row[1]} | {row[2] for row in modules if row[2]}
         found = list(self.journal.opens.values())
-        for row in self.watch.rows() if self.watch else ():
-            if not row[1].endswith((".pyc", ".ipynb")) and "/.ipynb_checkpoints/" not in row[1]:
-                found.append(row)
+        watched = self.watch.rows() if self.watch else ()
+        found += [row for row in watched if not row[1].endswith(_NOT_CELLS)]
         seen = {row[1] for row in found} | {path for path, executable in mapped if executable}
         for path, executable in mapped:
             if (

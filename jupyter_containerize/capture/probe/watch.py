@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import errno
 import itertools
 import os
 import select
@@ -16,6 +17,16 @@ from .journal import MAX_OPENS, facts_of
 MAX_FOLDERS = 2_000
 MAX_ENTRIES = 100_000
 _SKIPPED = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
+
+_ENVIRONMENT = {"pyvenv.cfg", "conda-meta"}
+
+
+def _entries(folder):
+    try:
+        with os.scandir(folder) as found:
+            return list(itertools.islice(found, MAX_ENTRIES))
+    except OSError:
+        return []
 
 
 class Watch(threading.Thread):
@@ -46,13 +57,11 @@ class Watch(threading.Thread):
         self.others = set(threading.enumerate())
 
     def run(self):
-        while True:
-            try:
-                if self.stopping in select.select([self.fd, self.stopping], [], [])[0]:
-                    return
+        try:
+            while self.stopping not in select.select([self.fd, self.stopping], [], [])[0]:
                 self.drain()
-            except Exception:
-                return
+        except Exception as error:
+            self.journal.problem("watching ended: {}".format(type(error).__name__))
 
     def restore(self):
         os.write(self.stopper, b"x")
@@ -60,62 +69,63 @@ class Watch(threading.Thread):
         for fd in (self.fd, self.stopping, self.stopper):
             os.close(fd)
 
-    def add(self, root, deep, new=False, limit=MAX_FOLDERS, mask=ALL):
-        """Watch `root`, and if `deep` what is below it, nearest first."""
+    def add(self, root, deep=False, new=False, limit=MAX_FOLDERS, mask=ALL):
+        """Watch `root`, and if `deep` what is below it, nearest first.
+
+        `new` is a folder that was just made: files already in it are too.
+        """
         queue, folders, entries = collections.deque([root]), 0, 0
         while queue:
             folder = queue.popleft()
-            watch = self.libc.inotify_add_watch(self.fd, os.fsencode(folder), mask)
-            if watch < 0:
-                if ctypes.get_errno() == 28:  # ENOSPC: fs.inotify.max_user_watches
-                    self.journal.problem(
-                        "inotify has no watches left; reads may be missed below " + root
-                    )
-                    return
-                continue
-            if mask == self.ALL:
-                self.full.add(watch)
-            names = self.folders.setdefault(watch, [])
-            if folder not in names:
-                names.append(folder)
-            if not deep or watch in self.deep:
+            watch = self.place(folder, mask)
+            if watch < 0 or not deep or watch in self.deep:
                 continue
             self.deep.add(watch)
-            folders += 1
-            try:
-                with os.scandir(folder) as found:
-                    inside = list(itertools.islice(found, MAX_ENTRIES))
-            except OSError:
-                continue
-            entries += len(inside)
+            inside = _entries(folder)
+            folders, entries = folders + 1, entries + len(inside)
             if folders > limit or entries >= MAX_ENTRIES:
-                self.journal.problem(
-                    "too many files to watch below {}; reads may be missed".format(root)
-                )
+                self.journal.problem("too many files to watch; reads may be missed below " + root)
                 return
-            if folder != root and any(
-                entry.name in ("pyvenv.cfg", "conda-meta") for entry in inside
-            ):
-                continue
-            for entry in inside:
-                if entry.is_symlink():
-                    self.link(entry.path)
-                if entry.is_dir() and not self.skips(entry):
-                    queue.append(entry.path)
-                elif new and entry.is_file(follow_symlinks=False):
-                    self.saw(entry.path, self.CREATE)
+            if folder == root or not any(entry.name in _ENVIRONMENT for entry in inside):
+                queue.extend(self.subfolders(inside, new))
 
-    def skips(self, entry):
-        return entry.name in _SKIPPED or (
-            entry.name.startswith(".") and entry.path not in self.wanted
-        )
+    def place(self, folder, mask):
+        """Watch one folder; return the watch's number, negative if there is none."""
+        watch = self.libc.inotify_add_watch(self.fd, os.fsencode(folder), mask)
+        if watch < 0:
+            if ctypes.get_errno() == errno.ENOSPC:  # fs.inotify.max_user_watches
+                self.journal.problem("inotify has no watches left; reads may be missed")
+            return watch
+        if mask == self.ALL:
+            self.full.add(watch)
+        names = self.folders.setdefault(watch, [])
+        if folder not in names:
+            names.append(folder)
+        return watch
+
+    def subfolders(self, inside, new):
+        """Return the folders to go down into; note symlinks and new files on the way."""
+        found = []
+        for entry in inside:
+            if entry.is_symlink():
+                self.link(entry.path)
+            if entry.is_dir():
+                if not self.skips(entry.path):
+                    found.append(entry.path)
+            elif new:
+                self.saw(entry.path, self.CREATE)
+        return found
+
+    def skips(self, path):
+        name = os.path.basename(path)
+        return name in _SKIPPED or (name.startswith(".") and path not in self.wanted)
 
     def link(self, path):
-        """Opening a symlink is an event of the folder that holds the real file."""
+        """Watch behind the symlink `path`: opening it is an event where the real file is."""
         real = os.path.realpath(path)
         if real != path and os.path.isfile(real) and path not in self.links.setdefault(real, []):
             self.links[real].append(path)
-            self.add(os.path.dirname(real), False)
+            self.add(os.path.dirname(real))
 
     def want(self, folder):
         """Watch `folder` now, or once it and its parents are made."""
@@ -164,13 +174,12 @@ class Watch(threading.Thread):
             for name in (path, *self.links.get(path, ())):
                 self.saw(name, mask)
         elif mask & (self.CREATE | self.MOVED_TO):
-            hidden = os.path.basename(path).startswith(".") or os.path.basename(path) in _SKIPPED
             if path in self.wanted:
-                self.add(path, path in self.roots, new=True)
+                self.add(path, deep=path in self.roots, new=True)
                 for root in [root for root in self.roots if root.startswith(path + "/")]:
                     self.want(root)
-            elif watch in self.deep and not hidden:
-                self.add(path, True, new=True)
+            elif watch in self.deep and not self.skips(path):
+                self.add(path, deep=True, new=True)
 
     def saw(self, path, mask):
         key = (path, self.journal.seq)

@@ -8,6 +8,7 @@ import io
 import os
 import subprocess
 import sys
+from urllib.parse import unquote
 
 from .journal import kind_of_mode
 
@@ -120,8 +121,6 @@ def _sqlite_connect(real, journal):
             name = os.fsdecode(args[0] if args else options["database"])
             kind = "rw"
             if name.startswith("file:") and options.get("uri"):
-                from urllib.parse import unquote
-
                 name, _, query = name[5:].partition("?")
                 name, kind = (
                     unquote(name),
