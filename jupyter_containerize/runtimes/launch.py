@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..model.run import Limits
+
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What PRoot runs behind: a seccomp program (hex) and Landlock's lists of paths.
-
-    `landlock` is false where the kernel has none; `internet` leaves internet sockets alone.
-    """
+    """What PRoot runs behind: the arguments of `confinement.apply`."""
 
     internet: bool
     landlock: bool
@@ -39,9 +38,7 @@ class Launch:
     layers: dict[str, int] = field(default_factory=dict)
     confinement: Confinement | None = None
     stop_signal: int = 15
-    memory_bytes: int | None = None
-    processes: int | None = None
-    timeout_s: float | None = None
+    limits: Limits = field(default_factory=Limits)
     lock: int = -1
 
     def to_json(self) -> dict[str, Any]:

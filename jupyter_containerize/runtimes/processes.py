@@ -47,7 +47,7 @@ def threads(pid: int) -> int:
         return 0
 
 
-def files_in_memory_bytes(pid: int, folder: str) -> int:
+def tmpfs_bytes(pid: int, folder: str) -> int:
     """Return the bytes held by the tmpfs that the process sees at `folder`."""
     try:
         state = os.statvfs(f"/proc/{pid}/root{folder}")

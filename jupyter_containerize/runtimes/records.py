@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -42,6 +41,14 @@ class Records:
             fix="Write more of the id.",
         )
 
+    def made(self) -> str:
+        """Return the folder, made if absent. Errors: `store-not-writable`."""
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+        except OSError as error:
+            raise store_not_writable(self.folder, error) from error
+        return self.folder
+
     def create(self, run: Callable[[str, str], Run]) -> tuple[Run, str, int]:
         """Make a folder, write `run(id, folder)` into it; return both and the held lock.
 
@@ -49,16 +56,15 @@ class Records:
         """
         run_id = secrets.token_hex(4)
         folder = os.path.join(self.folder, run_id)
-        half = os.path.join(self.folder, f".{run_id}")
+        half = os.path.join(self.made(), f".{run_id}")
         try:
-            os.makedirs(self.folder, exist_ok=True)
             lock = run_folder.create(half)
             record = run(run_id, folder)
             run_folder.write_record(half, on_disk(record))
             os.rename(half, folder)
         except OSError as error:
-            shutil.rmtree(half, ignore_errors=True)
-            raise _not_writable(self.folder, error) from error
+            run_folder.discard(half)
+            raise store_not_writable(self.folder, error) from error
         return record, folder, lock
 
     def read(self, run_id: str) -> Run:
@@ -77,7 +83,7 @@ class Records:
                 )
         return run
 
-    def list(self, *, runtime: str | None = None) -> tuple[Run, ...]:
+    def all(self, *, runtime: str | None = None) -> tuple[Run, ...]:
         """Return all readable runs, newest first; unreadable ones are left out (see `problems`)."""
         found = []
         for name in self._ids():
@@ -135,7 +141,7 @@ class Records:
                 what=f"Run {os.path.basename(folder)} is still running.",
                 fix=f"Stop it first: jupyter containerize stop {os.path.basename(folder)}",
             )
-        discard(folder)
+        run_folder.discard(folder)
         if os.path.exists(folder):
             raise ContainerizeError(
                 "run-not-removed",
@@ -161,24 +167,6 @@ def on_disk(run: Run) -> dict[str, Any]:
     data: dict[str, Any] = to_json(run)
     data["spec"]["environment"] = dict.fromkeys(data["spec"]["environment"], "…")
     return data
-
-
-def discard(folder: str) -> None:
-    """Delete a tree, also folders that their owner may not enter. Best effort, never raises."""
-
-    def mend(_: object, path: str, __: object) -> None:
-        try:
-            os.chmod(os.path.dirname(path), 0o700)
-            os.chmod(path, 0o700)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                os.unlink(path)
-        except OSError:
-            pass
-
-    shutil.rmtree(folder, onerror=mend)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parse(folder: str) -> Run:
@@ -209,7 +197,8 @@ def _unreadable(folder: str, error: Exception) -> ContainerizeError:
     )
 
 
-def _not_writable(folder: str, error: OSError) -> ContainerizeError:
+def store_not_writable(folder: str, error: OSError) -> ContainerizeError:
+    """Return the error for a store in which no run can be made."""
     return ContainerizeError(
         "store-not-writable",
         what="The run's folder could not be made in the store.",

@@ -1,22 +1,59 @@
-"""An image's root file system from its unpacked layers: pure lookups, nothing is mounted here."""
+"""An image's root file system from its unpacked layers; nothing is mounted here."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from ..errors import ContainerizeError
+from ..model.event import Emit, Progress
+from ..model.image import Image
+from ..oci.store import Store
+from ..oci.unpack import Unpacked, unpack_layers
 
 #: Symbolic links followed in one path before it counts as a loop. Source: Linux, MAXSYMLINKS.
 _MAX_LINKS = 40
+#: When layers must be merged, so many on top stay apart: an edited cell costs no new merge.
+_KEPT_APART = 8
+_FICLONE = 0x40049409
+
+
+def unpacked(image: Image, *, store: Store, fits: int, emit: Emit) -> Rootfs:
+    """Unpack the image's layers into at most `fits` folders. Errors: as `oci.unpack`."""
+    digests = [layer.digest for layer in image.layers]
+    merged = len(digests) - min(fits - 1, _KEPT_APART) if len(digests) > fits else 0
+    while True:
+        groups = [digests[:merged], *([digest] for digest in digests[merged:])]
+        folders = _unpack([group for group in groups if group], image, store=store, emit=emit)
+        # A layer that takes something away is merged with all below it.
+        hiding = [n for n, one in enumerate(folders) if n and (one.whiteouts or one.opaque)]
+        if not hiding:
+            return Rootfs([one.folder for one in folders])
+        merged = hiding[-1] + max(merged, 1)
+
+
+def _unpack(groups: list[list[str]], image: Image, *, store: Store, emit: Emit) -> list[Unpacked]:
+    sizes = {layer.digest: layer.size_bytes for layer in image.layers}
+    found = []
+    done = 0
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for group, one in zip(
+            groups, pool.map(lambda group: unpack_layers(store, group), groups), strict=True
+        ):
+            found.append(one)
+            done += sum(sizes[digest] for digest in group)
+            emit(Progress(step="run", item="unpack", done=done, total=image.size_bytes))
+    return found
 
 
 class Rootfs:
     """Layers as folders, bottom first, seen as the one tree that an overlay makes of them.
 
-    Whiteouts are as overlayfs has them (a 0:0 character device; the extended attribute
-    `user.overlay.opaque`), which is how `oci.unpack` writes them.
+    The folders hold no whiteouts: `unpacked` merges layers that take something away.
     """
 
     def __init__(self, layers: Sequence[str]) -> None:
@@ -66,10 +103,19 @@ class Rootfs:
             return self.layers[-1] if self.layers else None
         for folder in reversed(self.folders(parent)):
             candidate = os.path.join(folder, name)
-            state = _lstat(candidate)
-            if state is not None:
-                return None if is_whiteout(state) else candidate
+            if _lstat(candidate) is not None:
+                return candidate
         return None
+
+    def assemble(self, target: str, *, link: bool, mode_mask: int = 0o7777) -> None:
+        """Make one folder `target` of all layers, of hard links where `link`, else of copies.
+
+        Copies share their blocks with the original where the file system can do that, never
+        the file. Modes are reduced to `mode_mask`.
+        """
+        os.mkdir(target)
+        _fill(self.layers, target, link=link, mode_mask=mode_mask)
+        os.chmod(target, 0o755 & mode_mask)
 
     def _link(self, path: str) -> str | None:
         found = self.find(path)
@@ -79,19 +125,6 @@ class Rootfs:
             return os.readlink(found)
         except OSError:
             return None
-
-
-def is_whiteout(state: os.stat_result) -> bool:
-    """Tell whether this is overlayfs' mark for "deleted here"."""
-    return stat.S_ISCHR(state.st_mode) and state.st_rdev == 0
-
-
-def is_opaque(folder: str) -> bool:
-    """Tell whether the folder hides those of the same name in lower layers."""
-    try:
-        return os.getxattr(folder, "user.overlay.opaque", follow_symlinks=False) == b"y"
-    except OSError:
-        return False
 
 
 def _step(folders: list[str], name: str) -> list[str]:
@@ -104,9 +137,82 @@ def _step(folders: list[str], name: str) -> list[str]:
         if not stat.S_ISDIR(state.st_mode):
             break
         found.append(candidate)
-        if is_opaque(candidate):
-            break
     return found[::-1]
+
+
+def _fill(folders: Iterable[str], target: str, *, link: bool, mode_mask: int) -> None:
+    winners: dict[str, os.DirEntry[str]] = {}
+    parts: dict[str, list[str]] = {}
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    parts.pop(entry.name, None)
+                else:
+                    parts.setdefault(entry.name, []).append(entry.path)
+                winners[entry.name] = entry
+    for name, entry in winners.items():
+        path = os.path.join(target, name)
+        if name in parts:
+            os.mkdir(path)
+            _fill(parts[name], path, link=link, mode_mask=mode_mask)
+            os.chmod(path, stat.S_IMODE(entry.stat().st_mode) & mode_mask)
+        elif entry.is_symlink():
+            os.symlink(os.readlink(entry.path), path)
+        elif not (link and _linked(entry.path, path)):
+            _copy(entry.path, path, mode_mask)
+
+
+def _linked(source: str, target: str) -> bool:
+    try:
+        os.link(source, target)
+    except OSError:
+        # Too many links, another file system, or links to others' files are forbidden.
+        return False
+    return True
+
+
+def _copy(source: str, target: str, mode_mask: int) -> None:
+    try:
+        with open(source, "rb") as original, open(target, "xb") as copy:
+            fcntl.ioctl(copy, _FICLONE, original.fileno())
+    except OSError:
+        shutil.copyfile(source, target)
+    state = os.stat(source)
+    os.utime(target, ns=(state.st_atime_ns, state.st_mtime_ns))
+    os.chmod(target, stat.S_IMODE(state.st_mode) & mode_mask)
+
+
+def mount_point(root: str, path: str, *, folder: bool) -> None:
+    """Make an empty folder or file at `path` below `root`, if nothing is there."""
+    if folder:
+        in_folder(root, path, lambda _: None)
+        return
+    parent, name = os.path.split(path)
+
+    def touch(at: str) -> None:
+        file = os.path.join(at, name)
+        if not os.path.lexists(file):
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o444))
+
+    in_folder(root, parent, touch)
+
+
+def in_folder(root: str, path: str, do: Callable[[str], object]) -> None:
+    """Call `do` with the folder, made if absent, which is writable meanwhile."""
+    at = root
+    for part in path.strip("/").split("/") if path.strip("/") else ():
+        below = os.path.join(at, part)
+        if not os.path.isdir(below):
+            mode = os.stat(at).st_mode
+            os.chmod(at, 0o755)
+            os.mkdir(below, 0o755)
+            os.chmod(at, mode)
+        at = below
+    mode = os.stat(at).st_mode
+    os.chmod(at, 0o755)
+    do(at)
+    os.chmod(at, mode)
 
 
 def _lstat(path: str) -> os.stat_result | None:

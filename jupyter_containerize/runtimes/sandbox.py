@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..errors import ContainerizeError
 from ..model.check import Check
 from ..model.event import Emit, ignore
 from ..model.image import Image
-from ..model.plan import LABEL_WRITABLE
-from ..model.run import Isolation, Run, RunSpec, RunState
+from ..model.run import Run, RunSpec, RunState
 from ..oci.store import Store
-from ..oci.unpack import unpack_layer
-from . import bubblewrap, run_folder
-from .identity import default_environment, user_ids
+from . import bubblewrap, isolation, run_folder
+from .isolation import Method
 from .launch import Launch
-from .records import Records, on_disk
-from .rootfs import Rootfs
-
-#: Made writable by the runtime itself, whatever the image says.
-_OWN_PLACES = ("/tmp", "/dev/shm", "/outputs")  # noqa: S108 - the container's
+from .preparation import Preparation, check_mounts, writable_folders
+from .records import Records, store_not_writable
+from .rootfs import unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +32,37 @@ class SandboxRuntime:
     name: str = "sandbox"
 
     def start(self, spec: RunSpec, *, store: Store, emit: Emit = ignore) -> Run:
-        """Start `spec.image`. Errors: `no-isolation`, `mount-missing`, `store-not-writable`."""
+        """Start `spec.image`; return once its supervisor runs.
+
+        Errors: `no-isolation`, `bad-isolation`, `mount-missing`, `bad-mount`, `no-command`,
+        `unknown-user`, `store-not-writable`, `store-path-too-long`, and those of unpacking.
+        """
         image = store.resolve(spec.image)
+        check_mounts(spec.mounts)
+        records = Records(store.runs_folder)
         with store.in_use():
-            layers = [unpack_layer(store, layer.digest) for layer in image.layers]
-            records = Records(store.runs_folder)
+            method = isolation.choose(folder=records.made(), isolation=spec.isolation)
+            rootfs = unpacked(image, store=store, fits=_fits(method, image, store), emit=emit)
             run, folder, lock = records.create(
                 lambda run_id, path: Run(
                     id=run_id,
                     spec=spec,
                     runtime=self.name,
                     state=RunState.STARTING,
-                    isolation=Isolation.BUBBLEWRAP,
+                    isolation=method.isolation,
                     started_at=time.time(),
                     outputs=os.path.join(path, run_folder.OUTPUTS),
                     log=os.path.join(path, run_folder.LOG),
                 )
             )
             try:
-                launch = _launch(image, spec, Rootfs(layers), folder=folder, lock=lock)
-                _supervise(folder, launch, lock=lock)
-            except BaseException:
+                preparation = Preparation(image, spec, rootfs, method, folder=folder)
+                _supervise(folder, preparation.launch(lock), lock=lock)
+            except BaseException as error:
                 os.close(lock)
-                records.remove(run.id)
+                run_folder.discard(folder)
+                if isinstance(error, OSError):
+                    raise store_not_writable(store.runs_folder, error) from error
                 raise
             os.close(lock)
         return run
@@ -70,7 +73,7 @@ class SandboxRuntime:
 
     def list(self, *, store: Store) -> tuple[Run, ...]:
         """Return this runtime's runs, newest first."""
-        return Records(store.runs_folder).list(runtime=self.name)
+        return Records(store.runs_folder).all(runtime=self.name)
 
     def logs(self, run_id: str, *, store: Store, follow: bool = False) -> Iterator[str]:
         """Yield the log's lines with their line ends; with `follow`, until the run has ended."""
@@ -92,69 +95,15 @@ class SandboxRuntime:
 
     def checks(self) -> tuple[Check, ...]:
         """Tell what works on this machine, for `doctor`."""
-        return ()
+        return isolation.checks(tempfile.gettempdir())
 
 
-def _launch(image: Image, spec: RunSpec, rootfs: Rootfs, *, folder: str, lock: int) -> Launch:
-    config = image.config
-    writable = _writable(image, rootfs)
-    made = bubblewrap.options(
-        rootfs,
-        folder=folder,
-        scratch=os.path.join(folder, run_folder.SCRATCH),
-        writable=writable,
-        mounts=spec.mounts,
-        files={},
-        working_dir=config.working_dir or "/",
-        user=user_ids(spec.user or config.user, rootfs),
-        network=spec.network,
-    )
-    program = bubblewrap.program()
-    if program is None:
-        raise bubblewrap.missing()
-    return Launch(
-        kind="bubblewrap",
-        program=(program,),
-        command=_command(image, spec),
-        environment={
-            **default_environment(spec.user or config.user, rootfs),
-            **config.environment,
-            **spec.environment,
-        },
-        arguments=tuple(made.arguments),
-        layers=made.layers,
-        stop_signal=getattr(signal, config.stop_signal, signal.SIGTERM),
-        memory_bytes=spec.limits.memory_bytes,
-        processes=spec.limits.processes,
-        timeout_s=spec.limits.timeout_s,
-        lock=lock,
-    )
-
-
-def _command(image: Image, spec: RunSpec) -> tuple[str, ...]:
-    if spec.entrypoint is not None:
-        return spec.entrypoint
-    parameters = [part for item in spec.parameters.items() for part in ("-p", "=".join(item))]
-    command = (*image.config.entrypoint, *image.config.command, *parameters)
-    if not command:
-        raise ContainerizeError(
-            "no-command",
-            what="The image does not say what to run.",
-            why="It has neither an entry point nor a command.",
-            fix="Write the command after --.",
-        )
-    return command
-
-
-def _writable(image: Image, rootfs: Rootfs) -> tuple[str, ...]:
-    """Return the image's own writable folders, resolved, none inside another."""
-    named = json.loads(image.config.labels.get(LABEL_WRITABLE, "[]"))
-    own = {rootfs.resolve(path) for path in _OWN_PLACES}
-    found: list[str] = []
-    for path in sorted({rootfs.resolve(path) for path in named} - own):
-        if not any(path == above or path.startswith(f"{above.rstrip('/')}/") for above in found):
-            found.append(path)
-    return tuple(found)
+def _fits(method: Method, image: Image, store: Store) -> int:
+    if method is not Method.OVERLAY:
+        return len(image.layers)
+    # A run's folder is its id, of eight digits.
+    scratch = os.path.join(store.runs_folder, "12345678", run_folder.SCRATCH)
+    return bubblewrap.layers_that_fit(store.unpacked_folder, scratch, writable_folders(image))
 
 
 def _supervise(folder: str, launch: Launch, *, lock: int) -> None:

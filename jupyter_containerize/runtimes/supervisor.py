@@ -11,7 +11,6 @@ Only the standard library, and little of it: this is on the way to every start.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -53,7 +52,7 @@ class Supervisor:
         """Start the container, stay with it to its end, write the final record."""
         self._handle_signals()
         output, theirs = os.pipe2(os.O_CLOEXEC)
-        container = containment.start(self.launch, output=theirs)
+        container = self._container(theirs)
         os.close(theirs)
         try:
             container.prepare()
@@ -64,6 +63,13 @@ class Supervisor:
             container.kill()
         self._drain(output)
         self._finish(container)
+
+    def _container(self, output: int) -> containment.Container:
+        if self.launch["kind"] == "bubblewrap":
+            return containment.Bubblewrapped(self.launch, output=output)
+        from .traced import Traced  # noqa: PLC0415 - not needed where namespaces work
+
+        return Traced(self.launch, output=output)
 
     def _handle_signals(self) -> None:
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
@@ -173,8 +179,7 @@ def main() -> int:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     # Nobody but this process may keep the run's lock.
-    os.set_inheritable(launch["lock"], False)
-    fcntl.flock(launch["lock"], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.set_inheritable(launch["lock"], False)  # noqa: FBT003 - positional only
     supervisor = Supervisor(folder, launch)
     try:
         supervisor.run()
@@ -187,7 +192,7 @@ def main() -> int:
         run_folder.write_record(folder, supervisor.record)
         raise
     finally:
-        containment.clean(os.path.join(folder, run_folder.SCRATCH))
+        run_folder.discard(os.path.join(folder, run_folder.SCRATCH))
     return 0
 
 

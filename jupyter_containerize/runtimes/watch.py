@@ -24,9 +24,10 @@ class Watch:
     """Time, memory and processes of one run against its limits."""
 
     def __init__(self, launch: dict[str, Any]) -> None:
-        self._memory: int | None = launch["memory_bytes"]
-        self._processes: int | None = launch["processes"]
-        self._timeout: float | None = launch["timeout_s"]
+        limits = launch["limits"]
+        self._memory: int | None = limits["memory_bytes"]
+        self._processes: int | None = limits["processes"]
+        self._timeout: float | None = limits["timeout_s"]
         self._deadline: float | None = None
         self.next_look: float | None = None
 
@@ -60,8 +61,7 @@ class Watch:
                 )
         if self._memory is not None:
             used = sum(map(processes.proportional_bytes, members))
-            if members:
-                used += processes.files_in_memory_bytes(members[0], "/dev/shm")  # noqa: S108
+            used += container.files_in_memory_bytes()
             if used > self._memory:
                 return Excess(out_of_memory(used, self._memory))
         return None
