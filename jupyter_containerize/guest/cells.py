@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import getpass
+import os
 import signal
 import sys
 import traceback
@@ -41,6 +42,7 @@ class CellRunner:
         self._code = InteractiveShell.run_code.__code__
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
+        os.register_at_fork(after_in_child=self._forget_signals)
 
     async def run(self, source: str) -> Outcome:
         """Run a cell's source. Source: ipykernel's `IPythonKernel.do_execute`."""
@@ -49,11 +51,12 @@ class CellRunner:
                 result = await self._run(source)
             except asyncio.CancelledError as cancelled:
                 return Outcome(cancelled)
-        error = result.error_before_exec or result.error_in_exec
+        error = result.error_before_exec or result.error_in_exec or self._shell.display_error
         return Outcome(error, self._line_of(error, source) if error else 0)
 
     async def _run(self, source: str) -> Any:
         shell = self._shell
+        shell.display_error = None
         problem = None
         try:
             transformed = shell.transform_cell(source)
@@ -82,6 +85,13 @@ class CellRunner:
             frame = frame.f_back
         if self._task is not None:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    def _forget_signals(self) -> None:
+        """In a forked child: die of SIGTERM, as pools end their workers."""
+        if signal.getsignal(signal.SIGTERM) == self._interrupt:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) == self._interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _line_of(self, error: BaseException, source: str) -> int:
         name = self._shell.compile.get_code_name(source, source, 0)

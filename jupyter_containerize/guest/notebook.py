@@ -20,6 +20,7 @@ class RunningNotebook:
         except (OSError, ValueError) as error:
             raise CannotStart(f"The image's notebook cannot be read: {error}.") from error
         self.data.update(nbformat=4, nbformat_minor=5)
+        self.data.setdefault("metadata", {})
         taken: set[str] = set()
         for cell in self.data["cells"]:
             cell.setdefault("metadata", {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import faulthandler
 import gc
 import io
@@ -95,6 +96,8 @@ class Session:
         cells = self._notebook.cells
         self._log.trail("run-start", cells=len(cells))
         started = time.monotonic()
+        times = self._notebook.data["metadata"].setdefault("containerize", {})
+        times.update(started_at=_now())
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         try:
@@ -103,6 +106,7 @@ class Session:
             code = 0
         loop.set_exception_handler(lambda *_: None)  # tasks that never end are not news
         self._recorder.close()
+        times.update(ended_at=_now())
         complete = self._save() and self._bring_out(before)
         if self._runner.signal:
             code = 128 + self._runner.signal
@@ -143,6 +147,7 @@ class Session:
         state = "interrupted" if self._runner.signal else "failed" if failed else "ok"
         name = type(error).__name__ if error else ""
         self._log.trail("cell-end", **facts, state=state, seconds=seconds, error=name)
+        cell["metadata"].setdefault("containerize", {}).update(state=state, seconds=seconds)
         if state == "failed":
             line = f" at line {outcome.line}" if outcome.line else ""
             self._log.say(f"{label} failed{line} after {seconds:.1f} s: {name}: {error}")
@@ -175,3 +180,7 @@ class Session:
         if count:
             self._log.say(f"{count} files are in {self._settings.outputs}/files")
         return not problems
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")

@@ -16,7 +16,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import Javascript, display
 from traitlets import Any as AnyTrait
-from traitlets import Bool, Type
+from traitlets import Bool, Instance, Type, default
 from traitlets.config import Config
 
 from .outputs import Recorder
@@ -36,10 +36,12 @@ class CellDisplayHook(DisplayHook):  # type: ignore[misc] # IPython has no types
     """Records the value of a cell's last expression."""
 
     pending: tuple[int, dict[str, Any], dict[str, Any]] | None = None
+    formatting = False
 
     def start_displayhook(self) -> None:
         """Begin with nothing."""
         self.pending = None
+        self.formatting = True
 
     def write_output_prompt(self) -> None:
         """Write none: the execution count is recorded."""
@@ -54,6 +56,7 @@ class CellDisplayHook(DisplayHook):  # type: ignore[misc] # IPython has no types
         if self.pending and self.pending[1]:
             self.shell.recorder.result(*self.pending)
         self.pending = None
+        self.formatting = False
 
 
 class CellDisplayPublisher(DisplayPublisher):  # type: ignore[misc] # IPython has no types
@@ -85,9 +88,15 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc] # IPython has
     displayhook_class = Type(CellDisplayHook)
     display_pub_class = Type(CellDisplayPublisher)
     autoindent = Bool(default_value=False)
+    exiter = Instance(ZMQExitAutocall)
     kernel = AnyTrait(allow_none=True)  # plotly asks whether the trait is there
     recorder: Recorder
     leaving = False
+    display_error: BaseException | None = None  # raised by a result's representation
+
+    @default("exiter")
+    def _default_exiter(self) -> ZMQExitAutocall:
+        return ZMQExitAutocall(self)
 
     def init_environment(self) -> None:
         """Set what ipykernel sets: colours without a terminal, no pager."""
@@ -109,6 +118,8 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc] # IPython has
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
         flush()
+        if self.displayhook.formatting:
+            self.display_error = evalue
         self.recorder.error(etype.__name__, str(evalue), list(stb))
 
 
@@ -130,12 +141,12 @@ def make_shell(recorder: Recorder) -> ZMQInteractiveShell:
         ipython_dir=tempfile.mkdtemp(prefix="ipython-"),
     )
     shell.recorder = recorder
-    shell.exiter = ZMQExitAutocall(shell)
-    shell.user_ns["exit"] = shell.user_ns["quit"] = shell.exiter
     session = os.environ.get("JPY_SESSION_NAME")
     if session:
         shell.user_ns["__session__"] = session
     shell.register_magic_function(_autosave, "line", "autosave")
+    for name in ("clear", "less", "man", "more"):  # ipykernel pages them: no output in a notebook
+        shell.register_magic_function(lambda _: None, "line", name)
     shell.extension_manager.load_extension("storemagic")
     return shell
 

@@ -28,6 +28,7 @@ class CellStream(io.TextIOBase):
         self._emit = emit
         self._fd = fd
         self._pid = os.getpid()
+        self._child_line = ""
         self._lock = threading.RLock()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._log_fd = os.dup(fd)
@@ -54,9 +55,9 @@ class CellStream(io.TextIOBase):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text)}")
         if os.getpid() != self._pid:  # a forked child: its memory is not the cell's
-            data = memoryview(text.encode(errors="replace"))
-            while data:
-                data = data[os.write(self._fd, data) :]
+            self._child_line += text
+            if "\n" in text:
+                self.flush()
             return len(text)
         with self._lock:
             self.drain()
@@ -64,9 +65,13 @@ class CellStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Emit what has reached the file descriptor."""
+        """Emit what has reached the file descriptor; a child writes there."""
         if os.getpid() == self._pid:
             self.drain()
+            return
+        data, self._child_line = memoryview(self._child_line.encode(errors="replace")), ""
+        while data:
+            data = data[os.write(self._fd, data) :]
 
     def drain(self) -> None:
         """Emit everything that lies in the pipe now."""

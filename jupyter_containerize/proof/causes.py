@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -163,7 +162,7 @@ def _state(evidence: Evidence) -> Cause | None:
 
 
 def _order(evidence: Evidence) -> Cause | None:
-    sides = [Counter(re.findall(r"\w+", s)) for s in (evidence.recorded, evidence.executed)]
+    sides = [sorted("".join(s.split())) for s in (evidence.recorded, evidence.executed)]
     if sides[0] != sides[1]:
         return None
     return (

@@ -30,7 +30,7 @@ def compare(
     * `unproven`: nothing was recorded to compare with: the cell never ran, or it put out
       nothing, in the notebook as in the run. It ran without an error; nothing more is known.
     * `different`, with both sides; `failed`: raised an error and is not tagged
-      `raises-exception`; `missing`: not in the run, or behind the cell that ended it.
+      `raises-exception`, or was interrupted; `missing`: not in the run, or behind the cell that ended it.
     """
     runs = {cell["id"]: cell for cell in _code_cells(executed)}
     tolerance = _tolerance(executed, rtol)
@@ -61,7 +61,8 @@ def _compare_cell(
     ours = CellOutputs.of(run["outputs"])
     error = next((out for out in ours.others if out["output_type"] == "error"), None)
     evidence = evidence.with_sides(theirs.text(), ours.text(), error)
-    if error is not None and "raises-exception" not in tags:
+    state = run["metadata"].get("containerize", {}).get("state", "failed" if error else "ok")
+    if state != "ok" and "raises-exception" not in tags:
         return _verdict(cell["id"], number, CellOutcome.FAILED, evidence)
     if cell.get("execution_count") is None and theirs.empty:
         detail = "The cell never ran in the notebook: there is no output to compare with."

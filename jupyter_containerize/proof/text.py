@@ -20,7 +20,12 @@ _CONTROL = re.compile(r"(\n|\r|\x08+|\x1b\[\d*[AK])")
 _NAMES = (
     (re.compile(r"\b0x[0-9a-fA-F]{9,16}\b|(?<=\bat )0x[0-9a-fA-F]+\b"), "0x…"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uuid>"),
-    (re.compile(r"[\w/.-]*/ipykernel_\d+/\d+\.py|<ipython-input-\d+-\w+>"), "<cell>"),
+    (
+        re.compile(
+            r"[\w/.-]*/ipykernel_\d+/\d+\.py|<ipython-input-\d+-\w+>|\b\d{4,}\.py(?=, line )"
+        ),
+        "<cell>",
+    ),
     (re.compile(r"(?:/[^\s:'\"<>]*)?/(?:site|dist)-packages/"), "<packages>/"),
     (re.compile(r"\btmp[a-z0-9_]{8}\b"), "<temporary>"),
     (re.compile(r"\b((?:pid|process(?: id)?)\b\W{0,3})\d+", re.IGNORECASE), r"\1<number>"),
