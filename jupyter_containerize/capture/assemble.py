@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,15 +28,18 @@ from ..model.snapshot import (
 )
 from ..oci.store import Store
 from . import (
+    baseline,
     cells,
     closure,
     data_files,
     distributions,
     executables,
     guest_needs,
+    hidden_state,
     libraries,
     local_code,
     needs,
+    secrets,
     system,
 )
 from . import notebook as notebook_file
@@ -56,27 +59,41 @@ def snapshot(
     store: Store,
     emit: Emit = ignore,
     front_end: Mapping[str, Any] | None = None,
-    baseline: Collection[str] = (),
 ) -> Snapshot:
     """Return the snapshot of the kernel that wrote `record`.
 
-    `notebook` is the file's path, "" if there is none; `front_end` the document as the front
-    end shows it. Blocking findings are in the snapshot; who builds decides. Errors:
-    those of `notebook.read` and of every part; independent ones are raised together.
+    `notebook` is the file's path, "" for the one that the record names, if any; `front_end`
+    the document as the front end shows it. Blocking findings are in the snapshot; who builds
+    decides. Facts that cost time are kept in the store's `cache` folder. Errors: those of
+    `notebook.read` and of every part; independent ones are raised together.
     """
-    file = notebook_file.read(notebook) if notebook else None
+    file = _notebook_file(record, notebook)
+    if front_end is not None:
+        front_end = notebook_file.normalise(front_end, name=notebook or "The notebook")
     merged = cells.merge(record, file=file, front_end=front_end)
+    cache = os.path.join(store.root, "cache")
+    known = baseline.modules(
+        record, metadata=merged.notebook.metadata, cache=cache, kernel=options.kernel
+    )
     capture = _Capture(
         record=record,
         merged=merged,
         facts=facts_of(record, merged.notebook.cells, folder=record["cwd"]),
         interpreter=from_json(Interpreter, record["python"]),
         options=options,
-        baseline=frozenset(baseline),
-        cache=os.path.join(store.root, "cache"),
+        baseline=known,
+        cache=cache,
         emit=emit,
     )
     return capture.snapshot()
+
+
+def _notebook_file(record: Mapping[str, Any], notebook: str) -> notebook_file.NotebookFile | None:
+    """Return the named notebook, else the one the kernel knows of if it is (still) there."""
+    if notebook:
+        return notebook_file.read(notebook)
+    known = record["session"]["notebook_path"]
+    return notebook_file.read(known) if known and os.path.isfile(known) else None
 
 
 @dataclass
@@ -95,8 +112,8 @@ class _Capture:
     def __post_init__(self) -> None:
         self.environment = Environment(self.interpreter.sys_path)
         self.hashes = Hashes(self.cache)
-        self.findings = list(self.merged.findings)
         record, notebook = self.record, self.merged.notebook
+        self.findings = [*self.merged.findings, *hidden_state.findings(notebook.cells, record)]
         self.folders = tuple(dict.fromkeys((notebook.folder, record["cwd"], record["initial_cwd"])))
         self.places = Places(
             interpreter=self.interpreter, environment=self.environment, folders=self.folders
@@ -113,6 +130,8 @@ class _Capture:
             raise ContainerizeError.together(trouble)
         self._step("libraries and programs", 2)
         native = self._native(packages, code, data)
+        self._step("secrets", 3)
+        self._secrets(code, data)
         self.hashes.save()
         self._step("everything", _STEPS)
         record = self.record
@@ -217,6 +236,14 @@ class _Capture:
         self.findings += findings
         return data, problems
 
+    def _secrets(self, code: tuple[LocalCode, ...], data: tuple[DataFile, ...]) -> None:
+        """Look for credentials in what goes in and is the user's own."""
+        files = [entry for one in code for entry in one.files]
+        files += [entry for one in data for entry in one.files]
+        self.findings += secrets.scan(
+            cells=self.merged.notebook.cells, files=files, allow=self.options.allow_secrets
+        )
+
     def _owned(self, code: tuple[LocalCode, ...]) -> Callable[[str], bool]:
         """Return what tells whether a file goes in, or stays out, as something else than data."""
         local = {entry.path for one in code for entry in one.files}
@@ -271,7 +298,7 @@ class _Capture:
         return _Native(native, programs, base, owners.packages(names))
 
 
-_STEPS = 3
+_STEPS = 4
 
 
 @dataclass(frozen=True)

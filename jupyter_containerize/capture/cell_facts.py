@@ -9,7 +9,7 @@ from typing import Any
 
 from ..model.reasons import Reason, ReasonKind
 from ..model.snapshot import Cell
-from . import shell_text, syntax
+from . import shell, syntax
 from .own_lines import without_own_lines
 
 #: Modules of the standard library that start programs only to find something out.
@@ -101,7 +101,7 @@ def _called(
             continue
         reason = Reason.cell(ReasonKind.CALLED, cell)
         if one["kind"] == "shell":
-            for name in shell_text.parse(one["text"]).commands:
+            for name in shell.programs(one["text"]):
                 yield name, reason
         elif one["argv"]:
             yield one["resolved"] or one["argv"][0], reason
