@@ -51,7 +51,7 @@ def _programs(text: str, depth: int) -> Iterator[str]:
     if not depth:
         return
     text = _HERE_DOCUMENT.sub(r"\3\n", text.replace("\\\n", " "))
-    text = _ARITHMETIC.sub("0", text)
+    text = _ARITHMETIC.sub(":", text)
     for words in _commands(text):
         yield from _of_command(words, depth)
     for inner in _substitutions(text):
@@ -66,7 +66,7 @@ def _commands(text: str) -> Iterator[list[str]]:
         if _SEPARATOR.fullmatch(token):
             yield words
             words, redirected = [], False
-        elif token[0] in "<>" or token.startswith(("&>", ">&")):
+        elif token[:1] in ("<", ">") or token.startswith(("&>", ">&")):
             redirected = True
             if words and words[-1].isdigit():
                 words.pop()
@@ -127,7 +127,6 @@ def _started(starter: str, arguments: list[str]) -> list[str]:
 def _substitutions(text: str) -> Iterator[str]:
     """Yield what stands in `$(...)` and backticks, outside single quotes."""
     text = re.sub(r"'[^']*'", "", text)
-    yield from re.findall(r"`([^`]*)`", text)
     start = 0
     while (start := text.find("$(", start)) >= 0:
         depth, place = 1, start + 2
@@ -136,3 +135,4 @@ def _substitutions(text: str) -> Iterator[str]:
             place += 1
         yield text[start + 2 : place - 1]
         start = place
+    yield from re.findall(r"`([^`]*)`", text)

@@ -57,7 +57,8 @@ def standard_library(
         return name.partition(".")[0] not in unwanted and not _LEFT_OUT.fullmatch(name)
 
     files: dict[str, FileEntry] = {}
-    for folder in (interpreter.stdlib, interpreter.platstdlib):
+    extensions = [path for path in interpreter.sys_path if path.endswith("/lib-dynload")]
+    for folder in (interpreter.stdlib, interpreter.platstdlib, *extensions):
         for entry in trail.entries(folder):
             if entry.kind is not FileKind.DIRECTORY:
                 files[entry.path] = entry

