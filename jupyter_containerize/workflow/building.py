@@ -95,7 +95,11 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
         summary.text = _sentence(snapshot)
     with step(emit, "plan", "Planning the image") as summary:
         options = PlanOptions(
-            guest=guest_files(), name=request.name, base=base, created=creation_date()
+            guest=guest_files(),
+            name=request.name,
+            base=base,
+            created=creation_date(),
+            mounts=request.capture.mounts,
         )
         image_plan = make_plan(snapshot, options)
         summary.text = f"{len(image_plan.layers)} layers"

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from ..model.codec import to_json
 from ..model.event import Emit
 from ..model.files import FileEntry
-from ..model.plan import (
-    BytecodeContent,
-    Content,
-    FileContent,
-    ImagePlan,
-    RewrittenContent,
-)
+from ..model.plan import ImagePlan
 from ..model.reasons import Reason
 from ..model.request import ImageRequest
-from ..model.snapshot import Snapshot
+from ..model.snapshot import DataFile, Executable, LocalCode, NativeLibrary, Snapshot
 from .records import open_store, plan_of, resolve, snapshot_of
 from .summaries import image_summary
-
-#: A thing's files lie in one layer but for a few (programs); the first ones suffice to find it.
-_LOOKED_AT = 8
 
 
 def inspect(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
@@ -48,7 +38,7 @@ def inspect(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
 
 def describe(snapshot: Snapshot, plan: ImagePlan | None) -> dict[str, Any]:
     """Return packages, files, libraries, variables, parameters, cells and findings as rows."""
-    layer_of = _Layers(plan, snapshot)
+    layer_of = _Layers(plan)
     return {
         "notebook": {
             "name": snapshot.notebook.name,
@@ -66,34 +56,38 @@ def describe(snapshot: Snapshot, plan: ImagePlan | None) -> dict[str, Any]:
                 "origin": item.origin.kind.value,
                 "from": item.origin.package or item.origin.url,
                 "reasons": _texts(item.reasons),
-                "layer": layer_of(item.files),
+                "layer": layer_of(f"{item.name} {item.version}"),
             }
             for item in snapshot.distributions
         ],
         "files": [
             *(
-                _file(item.path, "data", item.files, item.reasons, layer_of)
+                _row(item, path=item.path, what="data", layer=layer_of(item.given or item.path))
                 for item in snapshot.data_files
             ),
             *(
-                _file(f"{item.root}/{item.name}", "code", item.files, item.reasons, layer_of)
+                _row(item, path=f"{item.root}/{item.name}", what="code", layer=layer_of(item.name))
                 for item in snapshot.local_code
             ),
         ],
         "libraries": [
-            {
-                **_file(item.path, "library", item.files, item.reasons, layer_of),
-                "name": item.soname,
-                "package": item.package,
-            }
+            _row(
+                item,
+                name=item.soname,
+                path=item.path,
+                package=item.package,
+                layer=layer_of(item.soname),
+            )
             for item in snapshot.libraries
         ],
         "executables": [
-            {
-                **_file(item.path, "program", item.files, item.reasons, layer_of),
-                "name": item.name,
-                "package": item.package,
-            }
+            _row(
+                item,
+                name=item.name,
+                path=item.path,
+                package=item.package,
+                layer=layer_of(item.name),
+            )
             for item in snapshot.executables
         ],
         "system": [
@@ -102,7 +96,7 @@ def describe(snapshot: Snapshot, plan: ImagePlan | None) -> dict[str, Any]:
                 "files": len(item.files),
                 "size_bytes": _size(item.files),
                 "reasons": _texts(item.reasons),
-                "layer": layer_of(item.files),
+                "layer": layer_of(item.group.value),
             }
             for item in snapshot.system_files
         ],
@@ -120,20 +114,8 @@ def findings(snapshot: Snapshot, plan: ImagePlan | None) -> tuple[Any, ...]:
     return tuple(dict.fromkeys((*snapshot.findings, *(plan.findings if plan else ()))))
 
 
-def _file(
-    path: str,
-    what: str,
-    files: tuple[FileEntry, ...],
-    reasons: tuple[Reason, ...],
-    layer_of: _Layers,
-) -> dict[str, Any]:
-    return {
-        "path": path,
-        "what": what,
-        "size_bytes": _size(files),
-        "reasons": _texts(reasons),
-        "layer": layer_of(files),
-    }
+def _row(item: DataFile | LocalCode | NativeLibrary | Executable, **more: str) -> dict[str, Any]:
+    return {**more, "size_bytes": _size(item.files), "reasons": _texts(item.reasons)}
 
 
 def _texts(reasons: Iterable[Reason]) -> list[str]:
@@ -145,35 +127,14 @@ def _size(files: Iterable[FileEntry]) -> int:
 
 
 class _Layers:
-    """Finds the layer that a file of this machine went into; one look at the plan for all."""
+    """Finds the layer that something went into, by the name under which layers list it."""
 
-    def __init__(self, plan: ImagePlan | None, snapshot: Snapshot) -> None:
-        tables = (
-            *(item.files for item in snapshot.distributions),
-            *(item.files for item in snapshot.data_files),
-            *(item.files for item in snapshot.local_code),
-            *(item.files for item in snapshot.libraries),
-            *(item.files for item in snapshot.executables),
-            *(item.files for item in snapshot.system_files),
-        )
-        wanted = {entry.path for files in tables for entry in files[:_LOOKED_AT]}
-        self._titles: dict[str, str] = {}
-        for layer in plan.layers if plan is not None else ():
-            for entry in layer.entries:
-                path = _source(entry.content)
-                if path in wanted:
-                    self._titles[path] = layer.title
+    def __init__(self, plan: ImagePlan | None) -> None:
+        self._titles = {
+            name: layer.title
+            for layer in (plan.layers if plan is not None else ())
+            for name in layer.contains
+        }
 
-    def __call__(self, files: tuple[FileEntry, ...]) -> str:
-        found = [self._titles.get(entry.path, "") for entry in files[:_LOOKED_AT]]
-        return Counter(filter(None, found)).most_common(1)[0][0] if any(found) else ""
-
-
-def _source(content: Content) -> str:
-    match content:
-        case FileContent():
-            return content.path
-        case BytecodeContent() | RewrittenContent():
-            return content.source.path
-        case _:
-            return ""
+    def __call__(self, name: str) -> str:
+        return self._titles.get(name, "")

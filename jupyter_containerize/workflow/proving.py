@@ -13,13 +13,13 @@ from ..model.codec import to_json
 from ..model.event import Emit
 from ..model.image import Image
 from ..model.options import RunOptions
-from ..model.plan import LABEL_MODE, NOTEBOOK_FILE, InlineContent
+from ..model.plan import LABEL_MODE, NOTEBOOK_FILE
 from ..model.request import VerifyRequest
 from ..model.run import Run
 from ..model.snapshot import SnapshotMode
 from ..model.verdict import Verdict, VerdictState
 from ..oci.store import Store
-from .records import open_store, plan_of, put_verdict, resolve
+from .records import file_in_image, open_store, put_verdict, resolve
 from .running import run_image
 from .steps import step
 from .summaries import image_summary
@@ -83,15 +83,13 @@ def _recorded(image: Image, store: Store) -> dict[str, Any]:
             why="It was built with --no-execute, so there are no outputs to compare with.",
             fix="Build it again without --no-execute.",
         )
-    plan = plan_of(store, image)
-    for layer in reversed(plan.layers if plan is not None else ()):
-        for entry in layer.entries:
-            if entry.target == NOTEBOOK_FILE and isinstance(entry.content, InlineContent):
-                notebook: dict[str, Any] = json.loads(entry.content.text)
-                return notebook
+    data = file_in_image(store, image, NOTEBOOK_FILE)
+    if data is not None:
+        notebook: dict[str, Any] = json.loads(data)
+        return notebook
     raise ContainerizeError(
         "no-recorded-outputs",
-        what="This image cannot be verified here.",
-        why="The store has no record of the notebook that it was built from.",
-        fix="Build it again here, then verify it.",
+        what="This image cannot be verified.",
+        why=f"It holds no notebook ({NOTEBOOK_FILE}) to compare with.",
+        fix="Verify images that `jupyter containerize build` made.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..errors import ContainerizeError
@@ -12,6 +13,7 @@ from ..model.plan import ImagePlan
 from ..model.snapshot import Snapshot
 from ..model.verdict import Verdict
 from ..oci.store import Store
+from ..oci.tar_reader import MemberKind, members
 
 T = TypeVar("T")
 
@@ -50,9 +52,13 @@ def built_at(store: Store, image: Image) -> float:
 
 
 def remember(store: Store, image: Image, snapshot: Snapshot, plan: ImagePlan) -> None:
-    """Keep the documents that an image was made from."""
+    """Keep the documents that an image was made from; of the plan, all but the file tables.
+
+    Those (20 MB for a TensorFlow environment) are in the layers already.
+    """
+    bare = replace(plan, layers=tuple(replace(layer, entries=()) for layer in plan.layers))
     store.put_document("snapshots", image.digest, to_json(snapshot))
-    store.put_document("plans", image.digest, to_json(plan))
+    store.put_document("plans", image.digest, to_json(bare))
 
 
 def snapshot_of(store: Store, image: Image) -> Snapshot | None:
@@ -61,8 +67,25 @@ def snapshot_of(store: Store, image: Image) -> Snapshot | None:
 
 
 def plan_of(store: Store, image: Image) -> ImagePlan | None:
-    """Return the plan an image was built from; None for an image from elsewhere."""
+    """Return an image's plan without entries; None for an image from elsewhere."""
     return _document(store, "plans", image, ImagePlan)
+
+
+def file_in_image(store: Store, image: Image, path: str) -> bytes | None:
+    """Return the bytes of the file at the absolute `path` in an image, None if it has none.
+
+    Links on the way are not followed: it is for files that we put there.
+    """
+    wanted = path.lstrip("/").encode()
+    for layer in reversed(image.layers):
+        descriptor = os.open(store.blob_path(layer.digest), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for member in members(descriptor):
+                if member.kind is MemberKind.FILE and member.name.lstrip(b"./") == wanted:
+                    return os.pread(descriptor, member.size_bytes, member.offset)
+        finally:
+            os.close(descriptor)
+    return None
 
 
 def put_verdict(store: Store, verdict: Verdict) -> None:
