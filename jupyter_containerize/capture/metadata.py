@@ -61,9 +61,10 @@ def normalise(name: str) -> str:
 def _headers(text: str) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     values: list[str] = []
-    for line in text.splitlines():
-        if not line.strip():
-            break
+    for raw in text.split("\n"):
+        line = raw.rstrip("\r")
+        if not line:
+            break  # a line of blanks continues the header before it: licences have them
         if line[0] in " \t":
             if values:
                 values[-1] += "\n" + line.strip()
