@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from ..model.check import Check
-from ..model.event import Emit, StepFinished, StepStarted
-from ..model.image import Image
+from ..model.event import Emit, StepFinished, StepStarted, ignore
+from ..model.image import Image, Layer
 from ..model.plan import ImagePlan
 from ..model.reference import Reference
 from ..oci.store import Store
@@ -43,6 +43,10 @@ class DaemonlessBuilder:
         )
         emit(StepFinished(STEP, time.monotonic() - started, summary))
         return image
+
+    def known_layers(self, plan: ImagePlan, *, store: Store) -> tuple[Layer | None, ...]:
+        """Return for each layer, bottom first, the one that a build would reuse, or None."""
+        return LayerBuilder.of(plan, store=store, emit=ignore).known()
 
     def checks(self) -> tuple[Check, ...]:
         """Return that it works: it needs no program and no privilege."""

@@ -43,7 +43,7 @@ class LayerBuilder:
     def build(self) -> tuple[Layer, ...]:
         """Return the stored layers, bottom first; only those without a known key are read."""
         keys = [self._key(layer) for layer in self.plan.layers]
-        layers: list[Layer | None] = [self.store.layer_for_key(key) for key in keys]
+        layers = [self.store.layer_for_key(key) for key in keys]
         missing = [number for number, layer in enumerate(layers) if layer is None]
         for number, layer in enumerate(layers):
             if layer is not None:
@@ -58,6 +58,10 @@ class LayerBuilder:
         for number, layer in zip(missing, built, strict=True):
             layers[number] = layer
         return tuple(layer for layer in layers if layer is not None)
+
+    def known(self) -> tuple[Layer | None, ...]:
+        """Return for each layer of the plan, bottom first, what the store has already."""
+        return tuple(self.store.layer_for_key(self._key(layer)) for layer in self.plan.layers)
 
     def _key(self, layer: LayerPlan) -> str:
         """Return the layer's key with all else that its bytes depend on."""

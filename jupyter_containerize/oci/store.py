@@ -189,7 +189,9 @@ class Store:
         with writing(self.root):
             record = to_json(replace(image, layers=tuple(map(_plain, layers))))
             write_atomically(self._record_path(image.digest), dumps(record))
-        return image if name is None else self.tag(image, name)
+        if name is None:
+            return image
+        return replace(image, names=self.tag(image, name).names)  # layers still know `reused`
 
     def images(self) -> tuple[Image, ...]:
         """Return all whole images, named ones first, in order of name and digest."""

@@ -59,6 +59,7 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     """Return what an image would contain, why, and which layers are there already."""
     store = open_store(request.store)
     snapshot, image_plan = _plan(request, store, emit)
+    known = builder_named(request.builder).known_layers(image_plan, store=store)
     layers = [
         {
             "title": layer.title,
@@ -66,9 +67,9 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
             "size_bytes": layer.size_bytes,
             "files": len(layer.entries),
             "contains": list(layer.contains),
-            "reused": store.layer_for_key(layer.key()) is not None,
+            "reused": there is not None,
         }
-        for layer in image_plan.layers
+        for layer, there in zip(image_plan.layers, known, strict=True)
     ]
     return {
         **describe(snapshot, image_plan),
