@@ -137,6 +137,8 @@ def refuse_blocking(found: tuple[Finding, ...]) -> None:
 
 def _placed(finding: Finding) -> str:
     place = f"Cell {finding.cell}" if finding.cell is not None else finding.path or ""
+    if finding.what.startswith(place):
+        return finding.what
     if place and finding.line is not None:
         place += f", line {finding.line}"
     return f"{place}: {finding.what}" if place else finding.what

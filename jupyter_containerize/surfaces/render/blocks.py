@@ -64,10 +64,12 @@ def finding_notice(finding: Mapping[str, Any]) -> Notice:
 
 
 def where(finding: Mapping[str, Any]) -> str:
-    """Return `cell 3, line 2` or a path with its line, or ""."""
+    """Return `cell 3, line 2` or a path with its line, "" where the sentence begins with it."""
     place = finding.get("path") or ""
     if finding.get("cell") is not None:
         place = f"cell {finding['cell']}"
+    if finding["what"].lower().startswith(place.lower()):
+        return ""  # the sentence says it
     if place and finding.get("line") is not None:
         place += f", line {finding['line']}"
     return place
