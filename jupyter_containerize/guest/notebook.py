@@ -37,7 +37,7 @@ class RunningNotebook:
 
     def number(self, cell: dict[str, Any]) -> int:
         """Return the cell's number among the notebook's code cells; 0 for injected parameters."""
-        given = cell["metadata"].get("containerize", {}).get("number")
+        given = cell["metadata"].get("jupyter_containerize", {}).get("number")
         numbered = [one for one in self._code_cells() if "injected-parameters" not in tags_of(one)]
         here = [place for place, one in enumerate(numbered, 1) if one is cell]
         return given or (here[0] if here else 0)

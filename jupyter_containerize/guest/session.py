@@ -96,7 +96,7 @@ class Session:
         cells = self._notebook.cells
         self._log.trail("run-start", cells=len(cells))
         started = time.monotonic()
-        times = self._notebook.data["metadata"].setdefault("containerize", {})
+        times = self._notebook.data["metadata"].setdefault("jupyter_containerize", {})
         times.update(started_at=_now())
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
@@ -147,7 +147,7 @@ class Session:
         state = "interrupted" if self._runner.signal else "failed" if failed else "ok"
         name = type(error).__name__ if error else ""
         self._log.trail("cell-end", **facts, state=state, seconds=seconds, error=name)
-        cell["metadata"].setdefault("containerize", {}).update(state=state, seconds=seconds)
+        cell["metadata"].setdefault("jupyter_containerize", {}).update(state=state, seconds=seconds)
         if state == "failed":
             line = f" at line {outcome.line}" if outcome.line else ""
             self._log.say(f"{label} failed{line} after {seconds:.1f} s: {name}: {error}")

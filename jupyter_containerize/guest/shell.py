@@ -94,7 +94,7 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc] # IPython has
     leaving = False
     display_error: BaseException | None = None  # raised by a result's representation
 
-    @default("exiter")
+    @default("exiter")  # type: ignore[untyped-decorator] # traitlets is not followed
     def _default_exiter(self) -> ZMQExitAutocall:
         return ZMQExitAutocall(self)
 

@@ -67,7 +67,7 @@ def _network(evidence: Evidence) -> Cause | None:
         return None
     return (
         "The cell uses the network, and the proof runs without it.",
-        "Run with `--network`, or download the data first and add it with `--include PATH`.",
+        "Download the data first and `--include PATH` it; `run --network` gives a run the network.",
     )
 
 
@@ -92,7 +92,9 @@ def _file(evidence: Evidence) -> Cause | None:
         r"(?:No such file or directory|does not exist|not found|Unable to (?:synchronously )?open)"
         r"[^'\"\n]*['\"]([^'\"\n]+)['\"]",
         text,
-    ) or re.search(r"['\"]?([\w./~-]*[\w~-][./][\w./-]+)['\"]?:? No such file or directory", text)
+    ) or re.search(
+        r"['\"]?([\w./~-]*[\w~-][./][\w./-]+)['\"]?:? (?:No such file or directory|not found)", text
+    )
     if missing is None:
         return None
     path = missing[1]
@@ -110,7 +112,7 @@ def _variable(evidence: Evidence) -> Cause | None:
         return None
     return (
         f"The environment variable {name} is not set in the image.",
-        f"Give it to the run with `--env {name}=VALUE`.",
+        f"Give it with `--env {name}` (as it is here), or `--env {name}=VALUE`.",
     )
 
 
@@ -233,5 +235,5 @@ _BY_ERROR: tuple[Callable[[Evidence], Cause | None], ...] = (
     _input, _module, _network, _command, _variable, _memory, _permission, _file, _state,
 )  # fmt: skip
 _BY_TEXT: tuple[Callable[[Evidence], Cause | None], ...] = (
-    _network, _command, _permission, _file, _order, _clock, _seed, _place, _counted, _numbers,
+    _network, _command, _permission, _file, _order, _clock, _seed, _place, _numbers, _counted,
 )  # fmt: skip

@@ -39,7 +39,7 @@ def compare(
     for place, cell in enumerate(_code_cells(recorded), 1):
         if not joined(cell["source"]).strip():
             continue
-        number = cell["metadata"].get("containerize", {}).get("number", place)
+        number = cell["metadata"].get("jupyter_containerize", {}).get("number", place)
         run = runs.get(cell["id"])
         evidence = Evidence(sources=tuple(sources), source=joined(cell["source"]))
         verdicts.append(_compare_cell(cell, run, number, tolerance, evidence))
@@ -61,10 +61,12 @@ def _compare_cell(
     ours = CellOutputs.of(run["outputs"])
     error = next((out for out in ours.others if out["output_type"] == "error"), None)
     evidence = evidence.with_sides(theirs.text(), ours.text(), error)
-    state = run["metadata"].get("containerize", {}).get("state", "failed" if error else "ok")
+    state = (
+        run["metadata"].get("jupyter_containerize", {}).get("state", "failed" if error else "ok")
+    )
     if state != "ok" and "raises-exception" not in tags:
         return _verdict(cell["id"], number, CellOutcome.FAILED, evidence)
-    if cell.get("execution_count") is None and theirs.empty:
+    if theirs.empty and not _recorded(cell):
         detail = "The cell never ran in the notebook: there is no output to compare with."
         return CellVerdict(cell["id"], number, CellOutcome.UNPROVEN, detail=detail)
     if theirs.empty and ours.empty:
@@ -76,6 +78,12 @@ def _compare_cell(
         detail = "Compared by shape: the cell is tagged nondeterministic." if by_shape else ""
         return CellVerdict(cell["id"], number, CellOutcome.EQUAL, detail=detail)
     return _verdict(cell["id"], number, CellOutcome.DIFFERENT, evidence)
+
+
+def _recorded(cell: Mapping[str, Any]) -> bool:
+    """Return whether the cell ran in the notebook: planning notes it, else its count tells."""
+    noted = cell["metadata"].get("jupyter_containerize", {}).get("recorded")
+    return bool(cell.get("execution_count") is not None if noted is None else noted)
 
 
 def _verdict(id_: str, number: int, outcome: CellOutcome, evidence: Evidence) -> CellVerdict:
@@ -116,7 +124,7 @@ def _code_cells(notebook: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _tolerance(executed: Mapping[str, Any], rtol: float) -> Tolerance:
     """Return the tolerance with the run's times, which the guest writes into the metadata."""
-    times = executed.get("metadata", {}).get("containerize", {})
+    times = executed.get("metadata", {}).get("jupyter_containerize", {})
     try:
         started, ended = (
             dt.datetime.fromisoformat(times[name]).replace(tzinfo=None)

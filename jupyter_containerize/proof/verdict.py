@@ -26,7 +26,8 @@ def verdict(
     if against:
         state, reason = VerdictState.FAILED, f"Cells: {', '.join(against)}."
     elif exit_code != 0:
-        state, reason = VerdictState.FAILED, f"The run ended with exit code {exit_code}."
+        ended = "was lost" if exit_code is None else f"ended with exit code {exit_code}"
+        state, reason = VerdictState.FAILED, f"The run {ended}."
     elif static:
         state = VerdictState.UNPROVEN
         reason = "The snapshot is static (--no-execute): its cells never ran in a kernel."
