@@ -37,6 +37,11 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     store = open_store(request.store)
     builder = builder_named(request.builder)
     snapshot, image_plan = _plan(request, store, emit)
+    found = findings(snapshot, image_plan)
+    for finding in found:
+        if finding.severity is not Severity.BLOCKING:
+            emit(FindingRaised(finding))
+    refuse_blocking(found)
     image = builder.build(image_plan, store=store, emit=emit)
     remember(store, image, snapshot, image_plan)
     result = {
@@ -104,11 +109,6 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
         )
         image_plan = make_plan(snapshot, options)
         summary.text = f"{len(image_plan.layers)} layers"
-    found = findings(snapshot, image_plan)
-    for finding in found:
-        if finding.severity is not Severity.BLOCKING:
-            emit(FindingRaised(finding))
-    refuse_blocking(found)
     return snapshot, image_plan
 
 

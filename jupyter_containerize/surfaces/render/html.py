@@ -14,6 +14,8 @@ from .progress import Standing, amount, layer_line, share, step_line
 from .table import Table, plain
 
 _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
+#: Without a doctype, tables do not inherit.
+_TABLE = "border:0;border-collapse:collapse;margin:4px 0;color:inherit;font-size:inherit"
 _LINE = "1px solid rgba(128,128,128,.35)"
 _DIM = "opacity:.7"
 _MONO = "font-family:var(--jp-code-font-family,monospace);font-size:12px"
@@ -51,19 +53,19 @@ def _block(block: Block) -> str:
 def _facts(rows: Iterable[tuple[str, str]]) -> str:
     cells = "".join(
         f'<tr style="background:none"><td style="text-align:left;padding:1px 14px 1px 0;{_DIM}">'
-        f'{_text(name)}</td><td style="text-align:left;padding:1px 0;word-break:break-word">'
+        f'{_text(name)}</td><td style="text-align:left;padding:1px 0;overflow-wrap:break-word">'
         f"{_text(value)}</td></tr>"
         for name, value in rows
         if value
     )
-    return f'<table style="border:0;border-collapse:collapse;margin:4px 0">{cells}</table>'
+    return f'<table style="{_TABLE}">{cells}</table>'
 
 
 def _table(table: Table) -> str:
     def row(cells: tuple[str, ...], tag: str, style: str) -> str:
         inner = "".join(
             f'<{tag} style="text-align:{"right" if index in table.right else "left"};'
-            f'padding:2px 12px 2px 0;vertical-align:top;word-break:break-word;{style}">'
+            f'padding:2px 12px 2px 0;vertical-align:top;overflow-wrap:break-word;{style}">'
             f"{_text(cell)}</{tag}>"
             for index, cell in enumerate(cells)
         )
@@ -71,10 +73,7 @@ def _table(table: Table) -> str:
 
     head = row(tuple(name.capitalize() for name in table.headings), "th", "font-weight:600")
     body = "".join(row(cells, "td", "") for cells in table.rows)
-    html = (
-        '<table style="border-collapse:collapse;border:0;margin:4px 0;width:auto">'
-        f"<thead>{head}</thead><tbody>{body}</tbody></table>"
-    )
+    html = f'<table style="{_TABLE};width:auto"><thead>{head}</thead><tbody>{body}</tbody></table>'
     if not table.title:
         return html
     shown = " open" if len(table.rows) <= _OPEN_ROWS else ""
