@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 
 from jupyter_containerize.model.image import Layer
@@ -16,7 +19,7 @@ WRITABLE = ("/home/user/work", "/home/user", "/tmp", "/dev/shm", "/outputs")
 LINK, FOLDER = "link:", None
 
 
-def layer(store, files, *, executable=()):
+def layer(store, files):
     """Store a layer with `files`: path to bytes, `"link:TARGET"` or None (a folder)."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -31,7 +34,7 @@ def layer(store, files, *, executable=()):
                 tar.addfile(entry)
             else:
                 entry.size = len(content)
-                entry.mode = 0o755 if path in executable or path.startswith("/bin/") else 0o644
+                entry.mode = 0o755 if content[:4] == b"\x7fELF" else 0o644
                 tar.addfile(entry, io.BytesIO(content))
     blob = store.put_blob(buffer.getvalue())
     return Layer(digest=blob.digest, diff_id=blob.digest, size_bytes=blob.size_bytes)
@@ -47,9 +50,39 @@ def busybox_files():
     ).split():
         files[f"/bin/{name}"] = f"{LINK}busybox"
     files["/etc/passwd"] = b"root:x:0:0::/root:/bin/sh\nuser:x:1000:0::/home/user:/bin/sh\n"
+    # A static busybox cannot load the modules that other entries would need.
+    files["/etc/nsswitch.conf"] = b"hosts: files\npasswd: files\ngroup: files\n"
     files["/etc/group"] = b"root:x:0:\n"
     files["/home/user/work/data.csv"] = b"a,b\n1,2\n"
     files["/home/user/.config"] = b"from the image\n"
+    return files
+
+
+def python_files(*modules):
+    """Return the files of the interpreter under the tests' own, with these modules only."""
+    script = (
+        f"import sys, os, {', '.join(('encodings.idna', *modules))}\n"
+        "files = [getattr(m, '__file__', None) for m in sys.modules.values()]\n"
+        "files += [line.split()[-1] for line in open('/proc/self/maps') if '.so' in line]\n"
+        "print('\\n'.join(sorted({f for f in files if f and f[0] == '/'})))\n"
+    )
+    program = os.path.realpath(sys._base_executable)
+    found = subprocess.run(
+        [program, "-I", "-S", "-B", "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split("\n")[:-1]
+    loader = "/lib64/ld-linux-x86-64.so.2"
+    if os.uname().machine == "aarch64":
+        loader = "/lib/ld-linux-aarch64.so.1"
+    files = {}
+    for path in {*found, program, loader}:
+        with open(path, "rb") as file:
+            files[path] = file.read()
+        # Libraries are asked for by other names than those of their files.
+        for name in os.listdir(os.path.dirname(path)) if ".so." in path else ():
+            link = os.path.join(os.path.dirname(path), name)
+            if link not in files and os.path.realpath(link) == os.path.realpath(path):
+                files[link] = LINK + path
+    files["/bin/python"] = LINK + program
     return files
 
 

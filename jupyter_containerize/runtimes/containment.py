@@ -22,6 +22,8 @@ class Container(Protocol):
     """One container, held back after its file systems are there and before its command starts."""
 
     signalled: bool
+    #: Becomes readable when there may be news of the end.
+    reports: int
 
     def prepare(self) -> None:
         """Wait until the file systems are there. Errors: `RuntimeError` if they are not whole."""
@@ -68,7 +70,7 @@ class Bubblewrapped:
         self._layers: dict[str, int] = launch["layers"]
         self._text = b""
         self._wait_status: int | None = None
-        self._status, status = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.reports, status = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         gate, self._gate = os.pipe2(os.O_CLOEXEC)
         options = _memory_file(launch["arguments"])
         told = ("--args", options, "--json-status-fd", status, "--block-fd", gate)
@@ -152,7 +154,7 @@ class Bubblewrapped:
 
     def _report(self, key: str) -> int | None:
         with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._status, 4096):
+            while data := os.read(self.reports, 4096):
                 self._text += data
         for line in self._text.splitlines():
             with contextlib.suppress(ValueError):

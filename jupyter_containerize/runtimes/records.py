@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import time
@@ -15,6 +16,7 @@ from ..model.run import RUN_VERSION, Run, RunState
 from . import run_folder
 
 _POLL_S = 0.05
+_END_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Records:
     def remove(self, run_id: str) -> None:
         """Delete an ended run with its outputs. Errors: `no-such-run`, `run-is-running`."""
         folder = self.path(run_id)
-        if run_folder.is_held(folder):
+        if self._is_running(folder):
             raise ContainerizeError(
                 "run-is-running",
                 what=f"Run {os.path.basename(folder)} is still running.",
@@ -149,6 +151,16 @@ class Records:
                 why="They belong to another user.",
                 fix=f"Delete {folder} as the user who owns them.",
             )
+
+    def _is_running(self, folder: str) -> bool:
+        deadline = time.monotonic() + _END_TIMEOUT_S
+        while run_folder.is_held(folder):
+            with contextlib.suppress(ContainerizeError):
+                if not _parse(folder).state.final or time.monotonic() > deadline:
+                    return True
+            # Its outcome is known; the supervisor is tidying up.
+            time.sleep(_POLL_S)
+        return False
 
     def _ids(self) -> list[str]:
         try:

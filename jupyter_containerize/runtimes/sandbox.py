@@ -24,6 +24,10 @@ from .preparation import Preparation, check_mounts, writable_folders
 from .records import Records, store_not_writable
 from .rootfs import unpacked
 
+_POLL_S = 0.01
+#: How long a killed container may take to be gone.
+_END_TIMEOUT_S = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class SandboxRuntime:
@@ -86,8 +90,11 @@ class SandboxRuntime:
     def stop(self, run_id: str, *, store: Store, grace_s: float = 10.0) -> Run:
         """Ask the run to end, kill it after `grace_s`, return it as it ended."""
         records = Records(store.runs_folder)
-        run_folder.send(records.path(run_id), f"stop {grace_s}")
-        return records.wait(run_id, timeout_s=grace_s + 30)
+        folder = records.path(run_id)
+        # A supervisor that has only just been started does not listen yet.
+        while not run_folder.send(folder, f"stop {grace_s}") and run_folder.is_held(folder):
+            time.sleep(_POLL_S)
+        return records.wait(run_id, timeout_s=grace_s + _END_TIMEOUT_S)
 
     def remove(self, run_id: str, *, store: Store) -> None:
         """Forget an ended run, its log and its outputs. Errors: `run-is-running`."""

@@ -80,16 +80,18 @@ class Supervisor:
 
     def _loop(self, container: containment.Container, output: int) -> None:
         poll = select.poll()
-        for descriptor in (output, self.control, self.wakeup):
+        for descriptor in (output, self.control, self.wakeup, container.reports):
             poll.register(descriptor, select.POLLIN)
         while not container.ended():
-            for descriptor, _ in poll.poll(self._pause_ms()):
+            for descriptor, event in poll.poll(self._pause_ms()):
                 if descriptor == output and not self._copy(output):
                     poll.unregister(output)
                 elif descriptor == self.control:
                     self._command(os.read(self.control, 4096))
                 elif descriptor == self.wakeup:
                     os.read(self.wakeup, 4096)
+                elif descriptor == container.reports and event & select.POLLHUP:
+                    poll.unregister(container.reports)
             if self.stopped and self.kill_at is not None and not container.signalled:
                 container.signal(self.launch["stop_signal"])
             now = time.monotonic()

@@ -29,7 +29,7 @@ class Traced:
         self._killed = False
         self._text = b""
         self._wait_status: int | None = None
-        self._code, code = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.reports, code = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         gate, self._gate = os.pipe2(os.O_CLOEXEC)
         lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
         self._warden = os.fork()
@@ -100,7 +100,7 @@ class Traced:
 
     def _exit_code(self) -> int | None:
         with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._code, 64):
+            while data := os.read(self.reports, 64):
                 self._text += data
         # Its last line, whole: the container's processes hold this pipe too, before they exec.
         lines = self._text.decode("ascii", "replace").split("\n")[:-1]
