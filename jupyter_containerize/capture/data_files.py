@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -33,6 +34,9 @@ _DOWNLOADS = (
 )
 
 
+_OTHERS_FOLDER = re.compile(r"/(?:\.ipynb_checkpoints|__pycache__|\.git)/")
+
+
 @dataclass(frozen=True)
 class Rules:
     """What counts as data of this notebook.
@@ -51,7 +55,7 @@ class Rules:
 
     def is_data(self, path: str, *, named: bool) -> bool:
         """Whether a file that a cell read is its data; `named` if the cell names it literally."""
-        if path == self.notebook or path.endswith(".pyc") or "/.ipynb_checkpoints/" in path:
+        if path == self.notebook or path.endswith(".pyc") or _OTHERS_FOLDER.search(path):
             return False
         if _in_any(path, _NOT_FILES) or _in_any(path, self.state) or self.owned(path):
             return False
@@ -59,9 +63,12 @@ class Rules:
 
     def _belongs_to_machine(self, path: str) -> bool:
         """Whether `path` is the system's, the interpreter's, or an application's state."""
-        system = (*_SYSTEM, *(f"{p}/{name}" for p in self.prefixes for name in _PREFIX_PARTS))
-        if _in_any(path, system):
-            return not disk.inside(path, tempfile.gettempdir())
+        if _in_any(path, _SYSTEM) and not disk.inside(path, tempfile.gettempdir()):
+            return True
+        own = (f"{prefix}/{name}" for prefix in self.prefixes for name in _PREFIX_PARTS)
+        if _in_any(path, own):
+            # Unlisted data among installed packages: a model that a package downloaded there.
+            return "-packages/" not in path
         if not self.home or not disk.inside(path, self.home):
             return False
         below = path[len(self.home.rstrip("/")) + 1 :]

@@ -128,6 +128,8 @@ def _scan(sys_path: Iterable[str]) -> Iterator[Installed]:
         except OSError:
             continue
         for name in names:
+            if name.startswith("~"):
+                continue  # what pip leaves of an uninstall that failed
             if name.endswith(_INFO_SUFFIXES) or name == "EGG-INFO":
                 yield Installed(location=location, info=f"{location}/{name}")
 

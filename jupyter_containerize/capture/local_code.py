@@ -93,7 +93,7 @@ def _add_folder(collected: _Collected, folder: str, *, in_package: bool) -> None
     for item in entries:
         if item.name.startswith(".") or item.name.endswith(_NOT_CODE):
             continue
-        if item.is_dir():
+        if os.path.isdir(item.path):
             if item.name in _NOT_ENTERED or item.name.endswith((".egg-info", ".dist-info")):
                 continue
             if item.is_symlink():

@@ -178,7 +178,7 @@ class _Search:
         archive = archive_of(module.file)
         if archive:
             folder, _, name = archive.rpartition("/")
-            return LocalModule(name, archive, folder)
+            return LocalModule(name.partition(".")[0], archive, folder)
         owner = self.places.editable_owner(module)
         root = self.places.root_of(module)
         return LocalModule(module.name, module.file, root, bool(module.search), owner)
