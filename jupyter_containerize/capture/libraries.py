@@ -87,7 +87,8 @@ class _Closure:
         self._linker = linker
         self._mapped = mapped
         self._mapped_names = {os.path.basename(path) for path in mapped}
-        self._included: dict[str, str] = {}
+        self._included: set[str] = set()
+        self._real: dict[str, str] = {}
         self._included_names: set[str] = set()
         self._libraries: dict[str, _Library] = {}
         self._queue: deque[tuple[Loaded, str, bool]] = deque()
@@ -109,7 +110,7 @@ class _Closure:
             folder, name = os.path.split(path)
             if folder not in folders:
                 folders[folder] = os.path.realpath(folder)
-            self._included[f"{folders[folder]}/{name}"] = owner
+            self._included.add(f"{folders[folder]}/{name}")
             self._included_names |= {name, facts.soname}
             if not facts.needed or not self._linker.fits(path):
                 continue
@@ -140,7 +141,9 @@ class _Closure:
             (library.owners if is_owner else library.libraries).add(by)
 
     def _add(self, path: str, *, by_default: bool, loaded_by: Loaded) -> _Library | None:
-        real = os.path.realpath(path)
+        if path not in self._real:
+            self._real[path] = os.path.realpath(path)
+        real = self._real[path]
         if real in self._included:
             return None
         if GPU_DRIVER.fullmatch(real):

@@ -113,6 +113,7 @@ class Linker:
             *("/lib64", "/usr/lib64", "/lib", "/usr/lib"),
         )
         program = os.path.realpath(program)
+        self._expanded: dict[tuple[str, str], tuple[str, ...]] = {}
         self._library_path = self._expand(library_path.replace(";", ":"), program)
         self._listings: dict[str, frozenset[str]] = {}
         self._facts_of: dict[str, Elf | None] = {}
@@ -189,19 +190,17 @@ class Linker:
         """Return the folders of a colon-separated list, with ld.so's three tokens replaced."""
         if not paths:
             return ()
-        if "$" in paths:
-            values = {
-                "ORIGIN": os.path.dirname(origin),
-                "LIB": self._lib,
-                "PLATFORM": self._platform,
-            }
+        key = (paths, os.path.dirname(origin))
+        if key not in self._expanded:
+            values = {"ORIGIN": key[1], "LIB": self._lib, "PLATFORM": self._platform}
             for token, value in values.items():
                 paths = paths.replace(f"${{{token}}}", value).replace(f"${token}", value)
-        whole = [os.path.join(self._folder, path) for path in paths.split(":")]
-        # Only a real walk knows where `..` leads behind a link.
-        return tuple(
-            os.path.realpath(path) if ".." in path else os.path.normpath(path) for path in whole
-        )
+            whole = [os.path.join(self._folder, path) for path in paths.split(":")]
+            # Only a real walk knows where `..` leads behind a link.
+            self._expanded[key] = tuple(
+                os.path.realpath(path) if ".." in path else os.path.normpath(path) for path in whole
+            )
+        return self._expanded[key]
 
 
 def _rpath(facts: Elf) -> str:

@@ -12,8 +12,10 @@ from ..model.snapshot import SystemPackage
 _DPKG = "/var/lib/dpkg"
 #: Folders at the root that usrmerge turned into links: dpkg may know a file by either path.
 _MERGED = ("/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/")
+_RPM_DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 _RPM_TIMEOUT_S = 30
 _RPM_FORMAT = "%{NAME}\\t%{EVR}\\t%{ARCH}\\t%{SOURCERPM}\\n"
+_RPM_FILES = "[%{=NAME}\\t%{FILENAMES}\\n]"
 
 
 class Owners:
@@ -26,9 +28,9 @@ class Owners:
         self._dpkg = os.path.join(root, _DPKG.lstrip("/"))
         self._dpkg_owners: dict[str, str] | None = None
         self._status: dict[str, str] | None = None
-        self._has_rpm = not os.path.isdir(self._dpkg) and os.path.isdir(
-            os.path.join(root, "var/lib/rpm")
-        )
+        databases = [os.path.join(root, path) for path in _RPM_DATABASES]
+        self._has_rpm = not os.path.isdir(self._dpkg) and any(map(os.path.isdir, databases))
+        self._rpm = ("rpm",) if root == "/" else ("rpm", "--root", root)
         self._rpm_owners: dict[str, str] = {}
 
     def owner(self, path: str) -> str:
@@ -46,7 +48,8 @@ class Owners:
         """Return the packages of these names, sorted; unknown names and "" are left out."""
         wanted = sorted(set(names) - {""})
         if self._has_rpm:
-            found = [_rpm_package(name) for name in wanted]
+            lines = [_run(*self._rpm, "-q", "--qf", _RPM_FORMAT, name) for name in wanted]
+            found = [_rpm_package(line) for line in lines]
         else:
             stanzas = [self._stanza(name) for name in wanted]
             found = [_dpkg_package(stanza) for stanza in stanzas if stanza]
@@ -55,7 +58,7 @@ class Owners:
     def files(self, name: str) -> tuple[str, ...]:
         """Return the files and folders of the package, as its manager spells them."""
         if self._has_rpm:
-            return tuple(_rpm("-ql", name).splitlines())
+            return tuple(_run(*self._rpm, "-ql", name).splitlines())
         folder = os.path.join(self._dpkg, "info")
         names = (f"{name}.list", f"{name}:{_field(self._stanza(name), 'Architecture')}.list")
         paths = [os.path.join(folder, one) for one in names]
@@ -84,9 +87,12 @@ class Owners:
         return self._status.get(name, "")
 
     def _rpm_owner(self, path: str) -> str:
+        """Ask for one file, and remember all files of the package that has it."""
         if path not in self._rpm_owners:
-            answer = _rpm("-qf", "--qf", "%{NAME}\\n", path)
-            self._rpm_owners[path] = answer.splitlines()[0] if answer else ""
+            self._rpm_owners[path] = ""
+            for line in _run(*self._rpm, "-qf", "--qf", _RPM_FILES, path).splitlines():
+                name, _, file = line.partition("\t")
+                self._rpm_owners[file] = name
         return self._rpm_owners[path]
 
 
@@ -158,20 +164,18 @@ def _field(stanza: str, name: str) -> str:
     return match.group(1) if match else ""
 
 
-def _rpm_package(name: str) -> SystemPackage | None:
-    fields = _rpm("-q", "--qf", _RPM_FORMAT, name).splitlines()[:1]
-    if not fields or fields[0].count("\t") != _RPM_FORMAT.count("\\t"):
+def _rpm_package(line: str) -> SystemPackage | None:
+    fields = line.split("\n", maxsplit=1)[0].split("\t")
+    if len(fields) != _RPM_FORMAT.count("%"):
         return None
-    package, version, architecture, source = fields[0].split("\t")
-    return SystemPackage("rpm", package, version, architecture, source=source)
+    name, version, architecture, source = fields
+    return SystemPackage("rpm", name, version, architecture, source=source)
 
 
-def _rpm(*arguments: str) -> str:
-    """Return what `rpm` prints, "" when it fails or is missing."""
+def _run(*command: str) -> str:
+    """Return what the command prints, "" when it fails or is missing."""
     try:
-        done = subprocess.run(
-            ["rpm", *arguments], capture_output=True, timeout=_RPM_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, capture_output=True, timeout=_RPM_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+    return done.stdout.decode(errors="surrogateescape") if done.returncode == 0 else ""

@@ -77,3 +77,55 @@ def test_a_system_without_packages_has_no_owners(tmp_path):
     assert owners.owner("/usr/bin/env") == ""
     assert owners.packages(["coreutils"]) == ()
     assert owners.files("coreutils") == ()
+
+
+@pytest.fixture
+def rpm_root(tmp_path, monkeypatch):
+    """A system with rpm; the program answers what rpm 4.18 answered about a package of ours."""
+    (tmp_path / "usr/lib/sysimage/rpm").mkdir(parents=True)
+    program = tmp_path / "bin/rpm"
+    program.parent.mkdir()
+    program.write_text(
+        """#!/bin/sh
+        echo "$@" >> "$0.log"
+        case "$*" in
+        *-qf*/usr/share/demo/*) printf 'demo\\t/usr/share/demo/a\\ndemo\\t/usr/share/demo/b\\n' ;;
+        *"-ql demo") printf '/usr/share/demo/a\\n/usr/share/demo/b\\n' ;;
+        *"-q --qf"*demo) printf 'demo\\t1.2-3\\tnoarch\\tdemo-1.2-3.src.rpm\\n' ;;
+        *) echo "package is not installed"; exit 1 ;;
+        esac
+        """
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def test_rpm_is_asked_once_for_all_files_of_a_package(rpm_root):
+    owners = Owners(root=str(rpm_root))
+
+    assert owners.owner("/usr/share/demo/a") == owners.owner("/usr/share/demo/b") == "demo"
+    assert owners.owner("/usr/share/other") == owners.owner("/usr/share/other") == ""
+
+    asked = (rpm_root / "bin/rpm.log").read_text().splitlines()
+    assert len(asked) == 2
+    assert all(line.startswith(f"--root {rpm_root} -qf") for line in asked)
+
+
+def test_rpm_describes_packages(rpm_root):
+    owners = Owners(root=str(rpm_root))
+
+    (package,) = owners.packages(["demo", "unknown"])
+
+    assert (package.manager, package.name, package.version) == ("rpm", "demo", "1.2-3")
+    assert package.source == "demo-1.2-3.src.rpm"
+    assert owners.files("demo") == ("/usr/share/demo/a", "/usr/share/demo/b")
+    assert owners.companions("demo") == ("demo",)
+
+
+def test_rpm_that_is_missing_answers_nothing(rpm_root, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    owners = Owners(root=str(rpm_root))
+
+    assert owners.owner("/usr/share/demo/a") == ""
+    assert owners.packages(["demo"]) == ()
