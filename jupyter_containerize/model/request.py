@@ -70,9 +70,10 @@ class StoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """A command about one image: `inspect`, `validate`."""
+    """A command about one image: `inspect` (with `snapshot`: its document), `validate`."""
 
     image: str = ""
+    snapshot: bool = False
     store: str = ""
 
 

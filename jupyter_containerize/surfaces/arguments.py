@@ -63,6 +63,9 @@ def parser(*, magic: bool = False) -> Parser:
     made["run"].set_defaults(**{BEHIND: None})
     made["run"].epilog = "`-- COMMAND …` at the end runs that instead of the notebook."
     made["run"].add_argument("-d", "--detach", **_FLAG, help="return as soon as it has started")
+    made["inspect"].add_argument(
+        "--snapshot", **_FLAG, help="print the snapshot as JSON, by docs/snapshot.schema.json"
+    )
     _running(made["verify"], parameters=False)
     made["verify"].add_argument("-e", "--env", **_ENV)
     _proving(made["verify"])

@@ -178,8 +178,10 @@ _MAKERS: dict[str, _Maker] = {
     "runs": lambda _, store, __: StoreRequest(store),
     "ls": lambda _, store, __: StoreRequest(store),
     "gc": lambda _, store, __: StoreRequest(store),
-    "inspect": lambda args, store, _: ImageRequest(image_name(args.image or ""), store),
-    "validate": lambda args, store, _: ImageRequest(image_name(args.image or ""), store),
+    "inspect": lambda args, store, _: ImageRequest(
+        image_name(args.image or ""), bool(args.snapshot), store
+    ),
+    "validate": lambda args, store, _: ImageRequest(image_name(args.image or ""), store=store),
     "diff": lambda args, store, _: DiffRequest(image_name(args.old), image_name(args.new), store),
     "tag": lambda args, store, _: TagRequest(
         image_name(args.image), str(Reference.parse(args.name)), store

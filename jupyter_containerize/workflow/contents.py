@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import ContainerizeError
 from ..model.codec import to_json
 from ..model.event import Emit
 from ..model.files import FileEntry
+from ..model.image import Image
 from ..model.plan import ImagePlan
 from ..model.reasons import Reason
 from ..model.request import ImageRequest
@@ -17,11 +19,13 @@ from .summaries import image_summary
 
 
 def inspect(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
-    """Return everything known about an image. Errors: `image-not-found`."""
+    """Return everything known about an image. Errors: `image-not-found`, `no-snapshot`."""
     del emit
     store = open_store(request.store)
     image = resolve(store, request.image)
     snapshot, plan = snapshot_of(store, image), plan_of(store, image)
+    if request.snapshot:
+        return {"document": to_json(known_snapshot(image, snapshot))}
     held = describe(snapshot, plan) if snapshot is not None else {}
     layers = [
         {"title": layer.title, "kind": layer.kind, "size_bytes": layer.size_bytes,
@@ -34,6 +38,17 @@ def inspect(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
         "config": to_json(image.config),
         "platform": str(image.platform),
     }
+
+
+def known_snapshot(image: Image, snapshot: Snapshot | None) -> Snapshot:
+    """Return `snapshot` if there is one. Errors: `no-snapshot`."""
+    if snapshot is None:
+        raise ContainerizeError(
+            "no-snapshot",
+            what=f"The store does not know what {image.digest[:19]} was made from.",
+            fix="Build the image again here.",
+        )
+    return snapshot
 
 
 def describe(snapshot: Snapshot, plan: ImagePlan | None) -> dict[str, Any]:

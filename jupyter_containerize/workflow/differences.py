@@ -6,13 +6,11 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ContainerizeError
 from ..model.event import Emit
 from ..model.files import FileKind
-from ..model.image import Image
 from ..model.request import DiffRequest
 from ..model.snapshot import Snapshot
-from ..oci.store import Store
+from .contents import known_snapshot
 from .records import open_store, resolve, snapshot_of
 from .summaries import image_summary
 
@@ -24,7 +22,7 @@ def diff(request: DiffRequest, *, emit: Emit) -> dict[str, Any]:
     del emit
     store = open_store(request.store)
     old, new = resolve(store, request.old), resolve(store, request.new)
-    before, after = _snapshot(store, old), _snapshot(store, new)
+    before, after = (known_snapshot(image, snapshot_of(store, image)) for image in (old, new))
     shared = {layer.digest for layer in old.layers}
     added = [layer for layer in new.layers if layer.digest not in shared]
     return {
@@ -39,17 +37,6 @@ def diff(request: DiffRequest, *, emit: Emit) -> dict[str, Any]:
         "layers": [{"title": item.title, "size_bytes": item.size_bytes} for item in added],
         "new_bytes": sum(item.size_bytes for item in added),
     }
-
-
-def _snapshot(store: Store, image: Image) -> Snapshot:
-    snapshot = snapshot_of(store, image)
-    if snapshot is None:
-        raise ContainerizeError(
-            "no-snapshot",
-            what=f"The store does not know what {image.digest[:19]} was made from.",
-            fix="Build the image again here, then compare.",
-        )
-    return snapshot
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[dict[str, str]]:

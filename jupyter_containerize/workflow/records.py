@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from ..capture.snapshot_file import read_snapshot, write_snapshot
 from ..errors import ContainerizeError
 from ..model.codec import from_json, to_json
 from ..model.image import Image
@@ -57,13 +58,17 @@ def remember(store: Store, image: Image, snapshot: Snapshot, plan: ImagePlan) ->
     Those (20 MB for a TensorFlow environment) are in the layers already.
     """
     bare = replace(plan, layers=tuple(replace(layer, entries=()) for layer in plan.layers))
-    store.put_document("snapshots", image.digest, to_json(snapshot))
+    store.put_document("snapshots", image.digest, write_snapshot(snapshot))
     store.put_document("plans", image.digest, to_json(bare))
 
 
 def snapshot_of(store: Store, image: Image) -> Snapshot | None:
-    """Return the snapshot an image was made from; None for an image from elsewhere."""
-    return _document(store, "snapshots", image, Snapshot)
+    """Return the snapshot an image was made from; None for an image from elsewhere.
+
+    Errors: `snapshot-too-new`, `bad-format`.
+    """
+    document = store.get_document("snapshots", image.digest)
+    return None if document is None else read_snapshot(document)
 
 
 def plan_of(store: Store, image: Image) -> ImagePlan | None:

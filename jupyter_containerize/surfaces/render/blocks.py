@@ -46,7 +46,14 @@ class Excerpt:
     text: str
 
 
-Block = Facts | Table | Notice | Excerpt
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Text for another program, printed as it is."""
+
+    text: str
+
+
+Block = Facts | Table | Notice | Excerpt | Raw
 
 _TONES = {"info": Tone.INFO, "warning": Tone.WARNING, "blocking": Tone.BAD}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from .blocks import Block, Excerpt, Facts, Notice, Tone
+from .blocks import Block, Excerpt, Facts, Notice, Raw, Tone
 from .progress import Standing, amount, layer_line, share, step_line
 from .table import Table, plain
 
@@ -41,6 +41,8 @@ def _block(block: Block) -> str:
             return _table(block)
         case Notice():
             return _notice(block)
+        case Raw(text):
+            return f'<pre style="{_MONO}">{escape(text)}</pre>'
         case Excerpt(title, text):
             shown = escape("\n".join(plain(line) for line in text.splitlines()))
             return (

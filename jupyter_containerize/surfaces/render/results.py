@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import units
-from .blocks import Block, Excerpt, Facts, Notice, Tone, finding_notice
+from .blocks import Block, Excerpt, Facts, Notice, Raw, Tone, finding_notice
 from .contents import content_blocks, layer_table
 from .table import Table
 
 Data = Mapping[str, Any]
 _VERDICT_TONES = {"verified": Tone.GOOD, "failed": Tone.BAD, "unproven": Tone.WARNING}
+_OUTCOMES = {
+    "different": "The outputs differ.",
+    "failed": "The cell failed.",
+    "missing": "The cell did not run.",
+}
 _MOST_SHOWN = 5
 
 
@@ -79,6 +85,8 @@ def _plan(data: Data) -> list[Block]:
 
 
 def _inspect(data: Data) -> list[Block]:
+    if "document" in data:
+        return [Raw(json.dumps(data["document"]))]
     image = data["image"]
     facts = (
         ("image", ", ".join(image["names"])),
@@ -175,11 +183,19 @@ def verdict_blocks(verdict: Data) -> list[Block]:
     bad = [cell for cell in verdict["cells"] if cell["outcome"] not in ("equal", "unproven")]
     for cell in bad[:_MOST_SHOWN]:
         where = f"cell {cell['number']}"
-        what = cell["detail"] or f"is {cell['outcome']}"
+        detail, sides = cell["detail"], [cell["expected"], cell["actual"]]
+        if "\n" in detail or not detail:
+            what = _OUTCOMES[cell["outcome"]]
+        else:
+            what, detail = detail, ""
         parts.append(Notice(Tone.BAD, what, cell["cause"], cell["fix"], where=where))
-        if cell["expected"] or cell["actual"]:
-            parts.append(Excerpt(f"{where} in the notebook", cell["expected"]))
-            parts.append(Excerpt(f"{where} in the image", cell["actual"]))
+        if detail:
+            parts.append(Excerpt(f"{where}: - in the notebook, + in the image", _lines(detail)))
+        elif sides[0] == sides[1]:
+            parts.append(Excerpt(f"{where} in notebook and image", sides[0]))
+        else:
+            parts.append(Excerpt(f"{where} in the notebook", sides[0]))
+            parts.append(Excerpt(f"{where} in the image", sides[1]))
     if len(bad) > _MOST_SHOWN:
         parts.append(Notice(Tone.INFO, f"{len(bad) - _MOST_SHOWN} more cells differ."))
     unproven = [str(cell["number"]) for cell in verdict["cells"] if cell["outcome"] == "unproven"]
@@ -187,6 +203,13 @@ def verdict_blocks(verdict: Data) -> list[Block]:
         why = f"cell {', '.join(unproven)} recorded no output"
         parts.append(Notice(Tone.INFO, f"{units.number(len(unproven), 'cell')} unproven.", why))
     return parts
+
+
+def _lines(diff: str) -> str:
+    """Return the lines of a unified diff without its file names."""
+    return "\n".join(
+        line for line in diff.splitlines() if not line.startswith(("---", "+++", "@@"))
+    )
 
 
 def _diff(data: Data) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from .blocks import Block, Excerpt, Facts, Notice, Tone
+from .blocks import Block, Excerpt, Facts, Notice, Raw, Tone
 from .table import Table, paragraph, plain
 
 _MARKS = {Tone.GOOD: "✓", Tone.INFO: "i", Tone.WARNING: "!", Tone.BAD: "✗"}
@@ -54,6 +54,8 @@ def _lines(block: Block, style: Style) -> list[str]:
             return lines
         case Notice():
             return notice_lines(block, style)
+        case Raw(text):
+            return [text]
         case Excerpt(title, text):
             shown = [f"  {plain(line)}".rstrip() for line in text.splitlines()]
             return [style.paint(title, _BOLD), *shown]
