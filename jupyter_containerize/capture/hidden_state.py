@@ -94,11 +94,8 @@ def _names(cells: Sequence[Cell], record: Mapping[str, Any]) -> Iterator[Finding
             if name in defined or name in told:
                 continue
             told.add(name)
-            below = [
-                c.number
-                for c, s in zip(cells[place:], scopes[place:], strict=True)
-                if name in s.defines
-            ]
+            later = zip(cells[place + 1 :], scopes[place + 1 :], strict=True)
+            below = [other.number for other, its in later if name in its.defines]
             if below or name in record["names"]:
                 yield _missing(name, cell.number, below, cells, record)
         defined |= scope.defines
@@ -174,10 +171,10 @@ class _ScopeReader(ast.NodeVisitor):
         self.visit(statement)
 
     def visit_Name(self, node: ast.Name) -> None:
-        if isinstance(node.ctx, ast.Load):
-            self._use(node.id)
-        else:
+        if isinstance(node.ctx, ast.Store):
             self._define(node.id)
+        else:
+            self._use(node.id)
 
     def _use(self, name: str) -> None:
         if any(name in names for names in self.local):

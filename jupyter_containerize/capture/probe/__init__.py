@@ -47,7 +47,8 @@ def record(shell):
 
 def write(path, shell):
     """Write the probe record to `path` as JSON: whole, or not at all."""
-    text = json.dumps(record(shell))
+    # What cells show is theirs: a date or a key that JSON does not know must not cost the record.
+    text = json.dumps(record(shell), default=str, skipkeys=True)
     with open(path + ".part", "w", encoding="ascii") as file:
         file.write(text)
     os.replace(path + ".part", path)

@@ -59,7 +59,8 @@ class Outputs:
 
     def add(self, execution, kind, content):
         outputs = execution["outputs"]
-        size = len(content["text"]) if kind == "stream" else len(str(content.get("data", "")))
+        shown = [content["text"]] if kind == "stream" else (content.get("data") or {}).values()
+        size = sum(len(value) for value in shown if isinstance(value, str))
         execution["size"] = execution.get("size", 0) + size
         if execution["size"] > MAX_OUTPUT_CHARS:
             execution["outputs"] = None

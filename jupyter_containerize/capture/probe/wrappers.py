@@ -28,11 +28,14 @@ class Wrappers:
         setattr(owner, name, wrapper)
 
     def restore(self):
+        os.supports_dir_fd.discard(os.open)
         for owner, name, original in reversed(self.undo):
             if original is self:
                 delattr(owner, name)
             else:
                 setattr(owner, name, original)
+        if self.takes_folders:
+            os.supports_dir_fd.add(os.open)
 
     def _wrap_opens(self, journal):
         real, real_os = io.open, os.open
@@ -67,7 +70,8 @@ class Wrappers:
         self.replace(builtins, "open", open)
         self.replace(io, "open", open)
         self.replace(os, "open", os_open)
-        if real_os in os.supports_dir_fd:
+        self.takes_folders = real_os in os.supports_dir_fd
+        if self.takes_folders:
             os.supports_dir_fd.add(os_open)
         interactive = sys.modules.get("IPython.core.interactiveshell")
         if getattr(interactive, "io_open", None) is real:

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import pytest
+
+from jupyter_containerize.capture import cells, notebook
+from jupyter_containerize.capture.own_lines import without_own_lines
+from jupyter_containerize.model.snapshot import CellSource, Parameter
+
+
+def document(*sources, **extra):
+    made = []
+    for number, source in enumerate(sources, 1):
+        cell = source if isinstance(source, dict) else {"source": source}
+        made.append(
+            {"cell_type": "code", "id": f"c{number}", "metadata": {}, "outputs": [],
+             "execution_count": None, **cell}
+        )  # fmt: skip
+    return notebook.normalise({"nbformat": 4, "metadata": {}, "cells": made, **extra}, name="n")
+
+
+def file(*sources, **extra):
+    return notebook.NotebookFile("/home/ada/n.ipynb", document(*sources, **extra))
+
+
+def ran(seq, cell_id, source, outputs=None, count=None):
+    return {
+        "seq": seq, "execution_count": count or seq, "cell_id": cell_id, "source": source,
+        "success": True, "error": "", "outputs": outputs,
+    }  # fmt: skip
+
+
+def record(*executions, history=()):
+    return {
+        "executions": list(executions),
+        "history": list(history),
+        "cwd": "/w",
+        "initial_cwd": "/w",
+    }
+
+
+OUT = [{"output_type": "stream", "name": "stdout", "text": "x"}]
+OLD = [{"output_type": "stream", "name": "stdout", "text": "old"}]
+
+
+def codes(merged):
+    return [finding.code for finding in merged.findings]
+
+
+def test_what_ran_wins_over_what_is_shown_over_the_file():
+    merged = cells.merge(
+        record(ran(1, "c1", "old"), ran(2, "c1", "ran", OUT)),
+        file=file("file 1", "file 2", "file 3"),
+        front_end=document("shown 1", "shown 2", "file 3"),
+    )
+    one, two, three = merged.notebook.cells
+    assert (one.source, one.origin, one.outputs) == ("ran", CellSource.EXECUTED, tuple(OUT))
+    assert (two.source, two.origin, two.outputs) == ("shown 2", CellSource.FRONT_END, None)
+    assert three.source == "file 3"
+    assert codes(merged) == ["unsaved-edits", "cell-edited-since-run"]
+    assert "1, 2" in merged.findings[0].what
+    assert merged.findings[1].cell == 1
+
+
+def test_agreement_is_no_finding():
+    merged = cells.merge(
+        record(ran(1, "c1", "a")), file=file("a", "b"), front_end=document("a", "b")
+    )
+    assert codes(merged) == []
+    assert merged.notebook.path == "/home/ada/n.ipynb"
+
+
+def test_the_document_keeps_outputs_that_belong_to_the_execution():
+    shown = {"source": "a", "outputs": OLD, "execution_count": 7}
+    kept = cells.merge(record(ran(1, "c1", "a", None, count=7)), file=file(shown))
+    stale = cells.merge(record(ran(1, "c1", "a", None, count=8)), file=file(shown))
+    unrun = cells.merge(record(), file=file(shown, {"source": "b"}))
+    assert kept.notebook.cells[0].outputs == tuple(OLD)
+    assert stale.notebook.cells[0].outputs is None
+    assert [cell.outputs for cell in unrun.notebook.cells] == [tuple(OLD), None]
+
+
+def test_ids_that_are_not_in_the_document_are_matched_by_text_and_number():
+    merged = cells.merge(
+        record(ran(1, "x1", "same", OUT), ran(2, "", "same", OLD), ran(3, "x3", "edited", OUT)),
+        file=file({"source": "same"}, {"source": "text", "execution_count": 3}),
+    )
+    assert [cell.source for cell in merged.notebook.cells] == ["same", "edited"]
+    assert merged.notebook.cells[0].outputs == tuple(OLD)
+
+
+def test_skipped_and_our_own_cells_stay_out_and_numbers_stay():
+    merged = cells.merge(
+        record(ran(1, "c1", "%load_ext jupyter_containerize")),
+        file=file(
+            "%load_ext jupyter_containerize",
+            {"source": "secret()", "metadata": {"tags": ["skip"]}},
+            "",
+            "%containerize build --tag x\nkept()",
+            {"source": "last", "metadata": {"tags": ["serve", 5]}},
+        ),
+    )
+    assert [(cell.number, cell.source, cell.tags) for cell in merged.notebook.cells] == [
+        (4, "kept()", ()),
+        (5, "last", ("serve",)),
+    ]
+    assert codes(merged) == []
+
+
+def test_the_history_serves_where_no_file_is_known():
+    merged = cells.merge(
+        record(ran(1, "", "b", OUT, count=2), history=["a", "b", "%containerize"]), file=None
+    )
+    assert codes(merged) == ["no-notebook-file"]
+    assert [(c.id, c.source, c.origin, c.outputs) for c in merged.notebook.cells] == [
+        ("history-1", "a", CellSource.HISTORY, None),
+        ("history-2", "b", CellSource.HISTORY, tuple(OUT)),
+    ]
+    assert (merged.notebook.folder, merged.notebook.path) == ("/w", "")
+
+
+def test_metadata_that_tells_how_to_run_is_kept():
+    kernelspec = {"name": "python3"}
+    merged = cells.merge(
+        record(), file=file("1", metadata={"kernelspec": kernelspec, "widgets": {}})
+    )
+    assert merged.notebook.metadata == {"kernelspec": kernelspec}
+
+
+def test_parameters():
+    source = "epochs = 5\nrate: float = 1e-3\nname = 'a' # c\nmany = [1,\n  2]\nx = y = None\n!ls\nf(1)\na.b = 2"
+    merged = cells.merge(
+        record(), file=file({"source": source, "metadata": {"tags": ["parameters"]}})
+    )
+    assert merged.parameters == (
+        Parameter("epochs", "5", "int"),
+        Parameter("rate", "1e-3", "float"),
+        Parameter("name", "'a'", "str"),
+        Parameter("many", "[1,\n  2]", "list"),
+        Parameter("x", "None", ""),
+        Parameter("y", "None", ""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("%load_ext jupyter_containerize", ""),
+        ("  %reload_ext jupyter_containerize\n\n", ""),
+        ("%containerize", ""),
+        ("%%containerize build\nanything", ""),
+        ("%config ContainerizeMagics.base = 'host'\n1", "1"),
+        ("a = 1\n%containerize run\nb = 2", "a = 1\nb = 2"),
+        ("import jupyter_containerize_other", "import jupyter_containerize_other"),
+        ("%load_ext jupyter_containerized", "%load_ext jupyter_containerized"),
+        ("print('%containerize')", "print('%containerize')"),
+    ],
+)
+def test_own_lines(source, kept):
+    assert without_own_lines(source) == kept
