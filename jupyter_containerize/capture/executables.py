@@ -12,11 +12,9 @@ from ..model.files import FileEntry
 from ..model.reasons import Finding, Reason, ReasonKind, Severity
 from ..model.snapshot import Executable, Interpreter
 from . import trail
-from .libraries import driver_finding
+from .gpu_driver import DRIVER_TOOLS, driver_finding
 from .packages import Owners
 
-#: Tools of a GPU's driver: they fit the driver of the machine, as its libraries do.
-_DRIVER_TOOLS = re.compile(r"nvidia-(smi|settings|modprobe|debugdump|persistenced|cuda-mps-.*)")
 _PYTHON = re.compile(r"python[\d.]*")
 #: Linux reads this much of a `#!` line. Source: execve(2).
 _FIRST_LINE_BYTES = 256
@@ -106,7 +104,7 @@ class _Search:
 
     def add(self, name: str, reason: Reason) -> None:
         """Add the program `name`, or a finding why it cannot go in."""
-        if _DRIVER_TOOLS.fullmatch(os.path.basename(name)):
+        if DRIVER_TOOLS.fullmatch(os.path.basename(name)):
             self.findings[name] = driver_finding([name])
             return
         path = resolve(name, search_path=self._search_path, folder=self._folder)

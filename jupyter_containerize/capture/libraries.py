@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,24 +11,9 @@ from ..model.files import FileEntry, FileKind
 from ..model.reasons import Finding, Reason, ReasonKind, Severity
 from ..model.snapshot import Interpreter, NativeLibrary
 from . import elf, trail
+from .gpu_driver import GPU_DRIVER, driver_finding
 from .linker import Linker, Loaded
 from .packages import Owners
-
-#: Libraries of a GPU's driver. They fit one version of the kernel's driver module, so they must
-#: come from the machine that runs the image (the NVIDIA container toolkit mounts them, WSL has
-#: them in one folder). CUDA, cuDNN and ROCm's user-space libraries are not among them.
-GPU_DRIVER = re.compile(
-    r"""
-    /usr/lib/wsl/.* | .*/tegra/.* |
-    (?:.*/)? (?:
-        lib(?:cuda|nvcuvid|nvoptix|cudadebugger|dxcore|d3d12|d3d12core)\.so(?:\..*)? |
-        libnvidia-.*\.so(?:\..*)? |
-        lib(?:GLX|EGL|GLESv1_CM|GLESv2|vdpau)_nvidia\.so(?:\..*)? |
-        libnvrm.*\.so(?:\..*)? | nvidia_drv\.so
-    )
-    """,
-    re.VERBOSE,
-)
 
 #: The rest of glibc, which programs open by name (`ctypes.CDLL("libdl.so.2")`) and which older
 #: versions need to look up users and hosts; and what it opens to unwind a cancelled thread.
@@ -288,15 +272,4 @@ def _missing(name: str, needed_by: Mapping[str, str], mapped: tuple[str, ...]) -
         if not in_use
         else f"Install the package that brings {name}, or set LD_LIBRARY_PATH before Jupyter starts.",
         path=path,
-    )
-
-
-def driver_finding(names: Iterable[str]) -> Finding:
-    """Return what to tell about parts of a GPU's driver that are not copied."""
-    return Finding(
-        code="gpu-driver-left-out",
-        severity=Severity.INFO,
-        what=f"Parts of the GPU's driver stay out of the image: {', '.join(sorted(names))}.",
-        why="They must fit the driver of the machine that runs the image, which brings its own.",
-        fix="To use a GPU, run the image where a driver is installed and pass the GPU in.",
     )

@@ -25,6 +25,7 @@ class Owners:
     """
 
     def __init__(self, *, root: str = "/") -> None:
+        self._root = root
         self._dpkg = os.path.join(root, _DPKG.lstrip("/"))
         self._dpkg_owners: dict[str, str] | None = None
         self._status: dict[str, str] | None = None
@@ -49,10 +50,10 @@ class Owners:
         wanted = sorted(set(names) - {""})
         if self._has_rpm:
             lines = [_run(*self._rpm, "-q", "--qf", _RPM_FORMAT, name) for name in wanted]
-            found = [_rpm_package(line) for line in lines]
+            found = [_rpm_package(line, self._distro()) for line in lines]
         else:
             stanzas = [self._stanza(name) for name in wanted]
-            found = [_dpkg_package(stanza) for stanza in stanzas if stanza]
+            found = [_dpkg_package(stanza, self._distro()) for stanza in stanzas if stanza]
         return tuple(package for package in found if package)
 
     def files(self, name: str) -> tuple[str, ...]:
@@ -80,6 +81,12 @@ class Owners:
             if _source(self._stanza(other)) == _source(stanza):
                 found[other] = None
         return tuple(found)
+
+    def _distro(self) -> str:
+        """Return the operating system's ID and version, `debian-12`. Source: os-release(5)."""
+        text = os.fsdecode(_read(os.path.join(self._root, "etc/os-release")))
+        fields = dict(re.findall(r"^(ID|VERSION_ID)=[\"']?([^\"'\n]*)", text, re.MULTILINE))
+        return "-".join(fields[key] for key in ("ID", "VERSION_ID") if key in fields)
 
     def _stanza(self, name: str) -> str:
         if self._status is None:
@@ -144,7 +151,7 @@ def _source(stanza: str) -> str:
     return (_field(stanza, "Source") or _field(stanza, "Package")).partition(" ")[0]
 
 
-def _dpkg_package(stanza: str) -> SystemPackage:
+def _dpkg_package(stanza: str, distro: str) -> SystemPackage:
     return SystemPackage(
         manager="dpkg",
         name=_field(stanza, "Package"),
@@ -152,6 +159,7 @@ def _dpkg_package(stanza: str) -> SystemPackage:
         architecture=_field(stanza, "Architecture"),
         source=_source(stanza),
         status=_CONFFILES.sub("", stanza),
+        distro=distro,
     )
 
 
@@ -164,12 +172,12 @@ def _field(stanza: str, name: str) -> str:
     return match.group(1) if match else ""
 
 
-def _rpm_package(line: str) -> SystemPackage | None:
+def _rpm_package(line: str, distro: str) -> SystemPackage | None:
     fields = line.split("\n", maxsplit=1)[0].split("\t")
     if len(fields) != _RPM_FORMAT.count("%"):
         return None
     name, version, architecture, source = fields
-    return SystemPackage("rpm", name, version, architecture, source=source)
+    return SystemPackage("rpm", name, version, architecture, source=source, distro=distro)
 
 
 def _run(*command: str) -> str:

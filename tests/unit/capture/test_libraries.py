@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_containerize.capture import disk, libraries
-from jupyter_containerize.capture.libraries import GPU_DRIVER
+from jupyter_containerize.capture.gpu_driver import GPU_DRIVER
 from jupyter_containerize.capture.packages import Owners
 from jupyter_containerize.model.files import FileKind
 from jupyter_containerize.model.reasons import Severity

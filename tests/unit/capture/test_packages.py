@@ -83,11 +83,13 @@ def test_a_system_without_packages_has_no_owners(tmp_path):
 def rpm_root(tmp_path, monkeypatch):
     """A system with rpm; the program answers what rpm 4.18 answered about a package of ours."""
     (tmp_path / "usr/lib/sysimage/rpm").mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").write_text('NAME="Fedora Linux"\nID=fedora\nVERSION_ID="41"\n')
     program = tmp_path / "bin/rpm"
     program.parent.mkdir()
     program.write_text(
         """#!/bin/sh
-        echo "$@" >> "$0.log"
+        printf '%s ' "$@" >> "$0.log"; echo >> "$0.log"
         case "$*" in
         *-qf*/usr/share/demo/*) printf 'demo\\t/usr/share/demo/a\\ndemo\\t/usr/share/demo/b\\n' ;;
         *"-ql demo") printf '/usr/share/demo/a\\n/usr/share/demo/b\\n' ;;
@@ -118,7 +120,7 @@ def test_rpm_describes_packages(rpm_root):
     (package,) = owners.packages(["demo", "unknown"])
 
     assert (package.manager, package.name, package.version) == ("rpm", "demo", "1.2-3")
-    assert package.source == "demo-1.2-3.src.rpm"
+    assert (package.source, package.distro) == ("demo-1.2-3.src.rpm", "fedora-41")
     assert owners.files("demo") == ("/usr/share/demo/a", "/usr/share/demo/b")
     assert owners.companions("demo") == ("demo",)
 
