@@ -25,6 +25,7 @@ from ..model.snapshot import (
     SnapshotMode,
     SystemFiles,
     SystemPackage,
+    Variable,
 )
 from ..oci.store import Store
 from . import (
@@ -33,6 +34,7 @@ from . import (
     closure,
     data_files,
     distributions,
+    environment,
     executables,
     guest_needs,
     hidden_state,
@@ -110,13 +112,13 @@ class _Capture:
     emit: Emit
 
     def __post_init__(self) -> None:
-        self.environment = Environment(self.interpreter.sys_path)
+        self.installed = Environment(self.interpreter.sys_path)
         self.hashes = Hashes(self.cache)
         record, notebook = self.record, self.merged.notebook
         self.findings = [*self.merged.findings, *hidden_state.findings(notebook.cells, record)]
         self.folders = tuple(dict.fromkeys((notebook.folder, record["cwd"], record["initial_cwd"])))
         self.places = Places(
-            interpreter=self.interpreter, environment=self.environment, folders=self.folders
+            interpreter=self.interpreter, environment=self.installed, folders=self.folders
         )
 
     def snapshot(self) -> Snapshot:
@@ -132,6 +134,7 @@ class _Capture:
         native = self._native(packages, code, data)
         self._step("secrets", 3)
         self._secrets(code, data)
+        variables = self._variables()
         self.hashes.save()
         self._step("everything", _STEPS)
         record = self.record
@@ -148,6 +151,7 @@ class _Capture:
             executables=native.executables,
             system_files=native.system_files,
             system_packages=native.system_packages,
+            environment=variables,
             parameters=self.merged.parameters,
             findings=tuple(self.findings),
             cwd=record["cwd"],
@@ -165,7 +169,7 @@ class _Capture:
             cell_of_seq=self.facts.cell_of_seq,
             named=self.facts.imports,
             places=self.places,
-            environment=self.environment,
+            environment=self.installed,
             before_watch=self.record["kernel"]["extension_loaded_after"] > 0,
             static=self.record["static"],
             include=self.options.include,
@@ -173,10 +177,10 @@ class _Capture:
 
     def _distributions(self, found: needs.Needs) -> tuple[Distribution, ...]:
         """Return what is needed, what that requires, and what the guest requires."""
-        ipython, lender = guest_needs.find(self.environment, self.interpreter)
+        ipython, lender = guest_needs.find(self.installed, self.interpreter)
         closed = closure.close(
             [*found.roots, ipython],
-            environment=self.environment,
+            environment=self.installed,
             markers=self.interpreter.markers,
             fallback=lender,
         )
@@ -236,6 +240,13 @@ class _Capture:
         self.findings += findings
         return data, problems
 
+    def _variables(self) -> tuple[Variable, ...]:
+        variables, findings = environment.find(
+            self.record, named=self.facts.variables, asked=self.options.environment
+        )
+        self.findings += findings
+        return variables
+
     def _secrets(self, code: tuple[LocalCode, ...], data: tuple[DataFile, ...]) -> None:
         """Look for credentials in what goes in and is the user's own."""
         files = [entry for one in code for entry in one.files]
@@ -247,7 +258,7 @@ class _Capture:
     def _owned(self, code: tuple[LocalCode, ...]) -> Callable[[str], bool]:
         """Return what tells whether a file goes in, or stays out, as something else than data."""
         local = {entry.path for one in code for entry in one.files}
-        owners, places = self.environment.owners, self.places
+        owners, places = self.installed.owners, self.places
         return lambda path: (
             path in local
             or path in owners
