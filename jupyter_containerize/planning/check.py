@@ -30,7 +30,7 @@ def check_paths(
         if entry.target in both and not isinstance(entry.content, FolderContent)
     }
     bad = [folder for folder in folders if not _allowed(folder)]
-    bad += [target for target in targets if target.endswith(_BAD_ENDS)]
+    bad += [target for target in targets if target[:1] != "/" or target.endswith(_BAD_ENDS)]
     problems = [_not_allowed(path) for path in sorted(bad)]
     problems += [_conflict(path) for path in sorted(leaves)]
     if problems:

@@ -71,6 +71,11 @@ class Placement:
         interpreter = snapshot.interpreter
         self._kept = (interpreter.base_prefix, interpreter.prefix) if interpreter.conda else ()
         self.moved = self._find_moved(snapshot)
+        self._sites = tuple(
+            self.resolve(path)
+            for path in interpreter.sys_path
+            if posixpath.basename(path) in SITE_FOLDERS
+        )
 
     def folder(self, path: str) -> Folder:
         """Return where the folder `path` lies."""
@@ -80,8 +85,13 @@ class Placement:
         return found
 
     def kept(self, path: str) -> Folder:
-        """Return the folder `path` as it lies in the kernel: for what is never moved."""
+        """Return where local code and data of the folder `path` lie: as in the kernel.
+
+        But a site folder moves as a whole, with a module in it that nobody installed.
+        """
         physical = self.resolve(path)
+        if any(under(physical, site) for site in self._sites):
+            return self.folder(path)
         return Folder(physical, physical, shared=self.is_shared(physical), moved=None)
 
     def target(self, path: str) -> str:
