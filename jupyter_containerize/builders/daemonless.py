@@ -21,8 +21,10 @@ class DaemonlessBuilder:
     def build(
         self, plan: ImagePlan, *, store: Store, emit: Emit, name: Reference | None = None
     ) -> Image:
-        """Return the stored image of `plan`. Errors: `no-space`, `store-read-only`, those of
-        reading (`file-changed`, `file-vanished`, ...), `interpreter-failed`.
+        """Return the stored image of `plan`.
+
+        Errors: `no-space`, `store-read-only`, `file-changed`, `file-vanished`,
+        `file-unreadable`, `not-a-file`, `interpreter-failed`.
         """
         started = time.monotonic()
         emit(StepStarted(STEP, f"Building {name or plan.name}"))

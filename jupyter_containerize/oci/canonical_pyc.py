@@ -4,162 +4,232 @@ A program of its own, run by the *kernel's* interpreter (any from 3.10) with not
 built-in modules. Requests on standard input, answers on standard output, in order; both are
 a 4-byte little-endian length and that many bytes. A request is a marshalled tuple
 
-    (source path, size, mtime_ns, image path, pyc path or b"")
+    (source path, size, mtime_ns, image path, pyc path or empty)
 
-whose first and last are bytes,
-and an answer is one letter and data: `C` the `.pyc` data, made from the existing one; `N` the
-same, newly compiled; `S` the source does not compile (left out); `E` a code, a NUL and a path.
+of bytes, int, int, str and bytes. An answer is one letter and data: `C` the `.pyc` data, made
+from the existing one; `N` the same, newly compiled; `S` the source does not compile, so it
+gets none; `E` a code, a NUL and a path.
 
-What `marshal` writes depends on more than the code: a string gets a reference flag if
-anything else in the process holds it, a one-letter string is interned or not, sets have the
-order of their hashes. So every string is held here, every one-letter string interned, sets
-sorted (3.11 and later sort them; before, `PYTHONHASHSEED=0` and a fixed order of insertion),
-and the source's path is the one in the image. Source: PEP 552, Python/marshal.c.
+What `marshal` writes depends on more than the code: a string gets a reference flag if anything
+else in the process holds it; strings and sets that are equal may be one object or two, as
+others had interned them before or not; one-letter strings and file names are interned or not;
+sets have the order of their hashes. So here every string is held, equal ones are made one, and
+sets are filled in a fixed order (3.11 and later also write them sorted; 3.10 needs
+`PYTHONHASHSEED=0`). The code's file name is the path in the image.
+Source: PEP 552; CPython's Python/marshal.c and Objects/codeobject.c.
 """
 
 import sys
 
 # Started as a script: our own folder must not hide the standard library's modules.
-sys.path[:] = []
+del sys.path[0]
 
-import _frozen_importlib_external as importlib_external  # noqa: E402 - see above
+import _frozen_importlib_external as importlib_external  # noqa: E402 - built in, as all below
 import _imp  # noqa: E402
-import marshal  # noqa: E402 - built in, as the next one
+import marshal  # noqa: E402
 import posix  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
 
 MAGIC = importlib_external.MAGIC_NUMBER
 RAW_MAGIC = int.from_bytes(MAGIC, "little")
 UNCHECKED = b"\x01\x00\x00\x00"
-HOLD_STRINGS = sys.version_info < (3, 12)
-SORT_SETS = sys.version_info < (3, 11)
+TIMESTAMP = b"\x00\x00\x00\x00"
+HEADER_BYTES = 16
+REGULAR_FILE, FILE_TYPE = 0o100000, 0o170000
+READ = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
+# Before 3.11 sets are written as they lie, and before 3.12 the hash of None is its address.
+SETS_BY_ADDRESS = sys.version_info < (3, 11)
+REFERENCED = 0x80  # marshal's flag for what is referred to later
+LONGEST_SHORT = 255
 CODE = type((lambda: 0).__code__)
 PLACEHOLDER = "<not yet named>"
 ONE_LETTER = [sys.intern(chr(number)) for number in range(256)]
 
 
-class Refused(Exception):  # noqa: N818 - not an error of the program: an answer
-    """The source is not what the plan says; the answer names the reason."""
+class Refused(Exception):  # noqa: N818 - not an error of this program: an answer
+    """The file is not what the plan says; the text is the answer's code."""
 
 
-def read(path, size=None, mtime_ns=None):
-    """Return a file's bytes and status; with `size`, checked against the plan."""
-    descriptor = posix.open(
-        path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
-    )
+def read(path: bytes) -> "tuple[bytes, posix.stat_result]":
+    """Return a regular file's bytes and status, unchanged while read."""
+    descriptor = posix.open(path, READ)
     try:
         before = posix.fstat(descriptor)
-        if before.st_mode & 0o170000 != 0o100000:
+        if before.st_mode & FILE_TYPE != REGULAR_FILE:
             raise Refused("not-a-file")
         chunks = []
         while chunk := posix.read(descriptor, before.st_size + 1):
             chunks.append(chunk)
-        data = b"".join(chunks)
         after = posix.fstat(descriptor)
     finally:
         posix.close(descriptor)
-    same = before.st_mtime_ns == after.st_mtime_ns and len(data) == after.st_size
-    if size is not None:
-        same = same and len(data) == size and mtime_ns in (0, after.st_mtime_ns)
-    if not same:
+    data = b"".join(chunks)
+    if before.st_mtime_ns != after.st_mtime_ns or len(data) != after.st_size:
         raise Refused("file-changed")
     return data, after
 
 
-def code_from(pyc_path, source_status, source_hash):
-    """Return the code of an existing `.pyc` that is valid for the source, else None."""
+def read_source(path: bytes, size: int, mtime_ns: int) -> "tuple[bytes, posix.stat_result]":
+    """Return the source's bytes and status, checked against the plan's size and time."""
+    source, status = read(path)
+    if len(source) != size or mtime_ns not in (0, status.st_mtime_ns):
+        raise Refused("file-changed")
+    return source, status
+
+
+def existing_code(pyc_path: bytes, status: "posix.stat_result", source_hash: bytes) -> bytes:
+    """Return the marshalled code of a `.pyc` that is valid for the source, else nothing."""
     try:
         data, _ = read(pyc_path)
-        if data[:4] != MAGIC:
-            return None
-        if data[4:8] == b"\0\0\0\0":
-            stamp = (int(source_status.st_mtime) & 0xFFFFFFFF).to_bytes(4, "little")
-            stamp += (source_status.st_size & 0xFFFFFFFF).to_bytes(4, "little")
+    except (OSError, Refused):
+        return b""
+    stamp = source_hash
+    if data[4:8] == TIMESTAMP:
+        stamp = (int(status.st_mtime) & 0xFFFFFFFF).to_bytes(4, "little")
+        stamp += (status.st_size & 0xFFFFFFFF).to_bytes(4, "little")
+    valid = data[:4] == MAGIC and data[8:HEADER_BYTES] == stamp
+    return data[HEADER_BYTES:] if valid else b""
+
+
+def new_code(source: bytes, image_path: str) -> bytes:
+    """Return the source's marshalled code; nothing if it does not compile (templates, tests)."""
+    try:
+        return marshal.dumps(compile(source, image_path, "exec", dont_inherit=True, optimize=0))
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return b""
+
+
+def strings_of(code: "CodeType") -> "tuple[dict[str, str], list[str]]":
+    """Return every string below `code`, and those that equal another but are not it."""
+    strings: dict[str, str] = {}
+    strays: list[str] = []
+    add_names(code, strings)
+    add_constants(code.co_consts, strings, strays)
+    return strings, strays
+
+
+def add_names(code: "CodeType", strings: "dict[str, str]") -> None:
+    """Add every name below `code`; the interpreter has interned all of them."""
+    for names in (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars):
+        strings.update(zip(names, names))  # noqa: B905 - of equal length, and this is hot
+    strings[code.co_name] = code.co_name
+    qualified_name = getattr(code, "co_qualname", code.co_name)
+    strings[qualified_name] = qualified_name
+    for constant in code.co_consts:
+        if type(constant) is CODE:
+            add_names(constant, strings)
+
+
+def add_constants(items: "Any", strings: "dict[str, str]", strays: "list[str]") -> None:
+    """Add the strings among constants."""
+    for item in items:
+        kind = type(item)
+        if kind is str:
+            if strings.setdefault(item, item) is not item:
+                strays.append(item)
+        elif kind is CODE:
+            add_constants(item.co_consts, strings, strays)
+        elif kind is tuple or kind is frozenset:
+            add_constants(item, strings, strays)
+
+
+def with_interned(data: bytes, strings: "list[str]") -> bytes:
+    """Return marshalled `data` with these strings marked as interned: lower to upper case."""
+    for string in strings:
+        text = string.encode("utf-8", "surrogatepass")
+        if not string.isascii():
+            old, new, size = b"u", b"t", len(text).to_bytes(4, "little")
+        elif len(text) > LONGEST_SHORT:
+            old, new, size = b"a", b"A", len(text).to_bytes(4, "little")
         else:
-            stamp = source_hash
-        if data[8:16] != stamp:
-            return None
-        code = marshal.loads(memoryview(data)[16:])
-    except (OSError, Refused, ValueError, EOFError, TypeError):
-        return None
-    return code if type(code) is CODE else None
+            old, new, size = b"z", b"Z", bytes([len(text)])
+        for flag in (0, REFERENCED):
+            data = data.replace(
+                bytes([old[0] | flag]) + size + text, bytes([new[0] | flag]) + size + text
+            )
+    return data
 
 
-def hold(value, held):
-    """Append every string below `value` to `held`, so that all have two references."""
-    kind = type(value)
-    if kind is str:
-        held.append(value)
-    elif kind is CODE:
-        held += value.co_names
-        held += value.co_varnames
-        held += value.co_freevars
-        held += value.co_cellvars
-        held.append(value.co_name)
-        held.append(getattr(value, "co_qualname", ""))
-        for constant in value.co_consts:
-            hold(constant, held)
-    elif kind is tuple or kind is frozenset:
-        for item in value:
-            hold(item, held)
-
-
-def with_sorted_sets(value):
-    """Return `value` with every frozenset filled in a fixed order (3.10 only)."""
+def with_one_of_each_set(value: "Any", sets: "dict[str, Any]") -> "Any":
+    """Return `value` with equal frozensets below it made one, filled in a fixed order."""
     kind = type(value)
     if kind is CODE:
-        constants = with_sorted_sets(value.co_consts)
+        constants = with_one_of_each_set(value.co_consts, sets)
         return value if constants is value.co_consts else value.replace(co_consts=constants)
     if kind is tuple:
-        items = tuple([with_sorted_sets(item) for item in value])
-        changed = any(new is not old for new, old in zip(items, value))
-        return items if changed else value
+        items = tuple([with_one_of_each_set(item, sets) for item in value])
+        return items if any(map(is_not, items, value)) else value
     if kind is frozenset:
-        return frozenset(sorted(value, key=lambda item: (type(item).__name__, repr(item))))
+        # Equal numbers of different types are written differently, and so are their repr.
+        ordered = sorted(value, key=repr)
+        text = repr(ordered)
+        if SETS_BY_ADDRESS and ("None" in text or "Ellipsis" in text):
+            raise ValueError(text)
+        return sets.setdefault(text, frozenset(ordered))
     return value
 
 
-def canonical(code, image_path):
-    """Return the marshalled `code`, named after `image_path`."""
-    if SORT_SETS:
-        code = with_sorted_sets(code)
-    # Renaming does nothing where the name is equal already, shared or not: so twice.
-    _imp._fix_co_filename(code, PLACEHOLDER)
-    _imp._fix_co_filename(code, image_path)
-    held = []
-    if HOLD_STRINGS:
-        hold(code, held)
-    return marshal.dumps(code)
+def is_not(one: object, other: object) -> bool:
+    """Whether these are two objects."""
+    return one is not other
 
 
-def answer(source_path, size, mtime_ns, image_path, pyc_path):
-    """Return the letter and data for one request."""
+def canonical(data: bytes, image_path: str) -> bytes:
+    """Return marshalled code in the form that only the code and its path decide.
+
+    Nothing, if `data` is no code or has no such form.
+    """
     try:
-        source, status = read(source_path, size, mtime_ns)
+        code = marshal.loads(data)  # noqa: S302 - as an import would
+    except (ValueError, EOFError, TypeError):
+        return b""
+    if type(code) is not CODE:
+        return b""
+    strings, strays = strings_of(code)
+    if strays:
+        code = marshal.loads(with_interned(data, strays))  # noqa: S302 - the same again
+        strings, _ = strings_of(code)
+    # Rebound, for a reference to the code as it was would be one to its parts, too.
+    try:
+        code = with_one_of_each_set(code, {})
+    except ValueError:
+        return b""
+    # Renaming leaves an equal name as it is, shared or not: so twice.
+    for name in (PLACEHOLDER, sys.intern(image_path)):
+        _imp._fix_co_filename(code, name)  # type: ignore[attr-defined]  # noqa: SLF001 - the import system's own
+    data = marshal.dumps(code)
+    strings.clear()  # kept until here: so every string had a reference from elsewhere
+    return data
+
+
+def answer(source_path: bytes, size: int, mtime_ns: int, image_path: str, pyc_path: bytes) -> bytes:
+    """Return the answer to one request."""
+    try:
+        source, status = read_source(source_path, size, mtime_ns)
     except Refused as refused:
-        return b"E", b"%s\0%s" % (str(refused).encode(), source_path)
+        return b"E%s\0%s" % (str(refused).encode(), source_path)
     except OSError as error:
-        return b"E", b"errno-%d\0%s" % (error.errno, source_path)
+        return b"Eerrno-%d\0%s" % (error.errno or 0, source_path)
     source_hash = _imp.source_hash(RAW_MAGIC, source)
     letter = b"C"
-    code = code_from(pyc_path, status, source_hash) if pyc_path else None
-    if code is None:
+    data = canonical(existing_code(pyc_path, status, source_hash), image_path) if pyc_path else b""
+    if not data:
         letter = b"N"
-        try:
-            code = compile(source, image_path, "exec", dont_inherit=True, optimize=0)
-            # As read back from a file: so that both ways give the same bytes.
-            code = marshal.loads(marshal.dumps(code))
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-            return b"S", b""
-    return letter, MAGIC + UNCHECKED + source_hash + canonical(code, image_path)
+        data = canonical(new_code(source, image_path), image_path)
+    return letter + MAGIC + UNCHECKED + source_hash + data if data else b"S"
 
 
-def main():
+def main() -> None:
     """Answer until standard input ends."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while length := requests.read(4):
-        letter, data = answer(*marshal.loads(requests.read(int.from_bytes(length, "little"))))
-        answers.write((len(data) + 1).to_bytes(4, "little") + letter)
-        answers.write(data)
+        request = requests.read(int.from_bytes(length, "little"))
+        data = answer(*marshal.loads(request))  # noqa: S302 - from the builder, our parent
+        answers.write(len(data).to_bytes(4, "little") + data)
         answers.flush()
 
 

@@ -43,7 +43,7 @@ class Extractor:
         self._batch: list[tuple[bytes, Member]] = []
         self._batch_bytes = 0
 
-    def __enter__(self) -> Extractor:
+    def __enter__(self) -> Extractor:  # noqa: PYI034 - typing.Self is new in 3.11
         return self
 
     def __exit__(

@@ -44,7 +44,16 @@ def header(
     if size_bytes > _MAX_OCTAL_SIZE:
         records.append((b"size", b"%d" % size_bytes))
         ustar_size = 0
-    block = _block(short_name, prefix, kind, mode, uid, gid, ustar_size, link)
+    block = _block(
+        short_name,
+        kind=kind,
+        mode=mode,
+        size=ustar_size,
+        prefix=prefix,
+        uid=uid,
+        gid=gid,
+        link=link,
+    )
     return _pax(records) + block if records else block
 
 
@@ -61,7 +70,15 @@ def _split(name: bytes) -> tuple[bytes | None, bytes]:
 
 
 def _block(
-    name: bytes, prefix: bytes, kind: bytes, mode: int, uid: int, gid: int, size: int, link: bytes
+    name: bytes,
+    *,
+    kind: bytes,
+    mode: int,
+    size: int,
+    prefix: bytes = b"",
+    uid: int = 0,
+    gid: int = 0,
+    link: bytes = b"",
 ) -> bytes:
     block = bytearray(
         _HEADER.pack(
@@ -88,12 +105,12 @@ def _block(
 
 def _pax(records: Sequence[tuple[bytes, bytes]]) -> bytes:
     data = b"".join(_record(key, value) for key, value in records)
-    block = _block(_PAX_NAME, b"", _PAX, 0o644, 0, 0, len(data), b"")
+    block = _block(_PAX_NAME, kind=_PAX, mode=0o644, size=len(data))
     return block + data + padding(len(data))
 
 
 def _record(key: bytes, value: bytes) -> bytes:
-    """Return `length key=value\\n`, where the length counts its own digits."""
+    r"""Return `length key=value\n`, where the length counts its own digits."""
     rest = len(key) + len(value) + 3
     length = rest + len(str(rest))
     length = rest + len(str(length))

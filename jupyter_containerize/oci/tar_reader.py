@@ -140,7 +140,7 @@ def _metadata(descriptor: int, offset: int, size_bytes: int) -> bytes:
 
 
 def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values of `length key=value\\n` records."""
+    r"""Yield keys and values of `length key=value\n` records."""
     while data:
         digits, space, _ = data.partition(b" ")
         length = _decimal(digits)
