@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 from ..errors import ContainerizeError
-from ..model.run import Mount
+from .layout import SYSTEM, Layout
 from .rootfs import Rootfs, mount_point
 
 #: Every namespace, no way to make another, and an end with the supervisor.
@@ -22,7 +22,6 @@ _OLDEST = (0, 11)
 _OPTIONS_BYTES = 4095
 #: A slash, a layer's folder name, and reserve; likewise below a run's scratch folder.
 _NAME_BYTES = 20
-_SYSTEM = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 
 
 @cache
@@ -90,7 +89,7 @@ class Options:
         """Append options."""
         self.arguments.extend(arguments)
 
-    def overlay(self, folders: list[str], scratch: str, target: str) -> None:
+    def overlay(self, folders: Sequence[str], scratch: str, target: str) -> None:
         """Mount `folders` (bottom first) at `target`, writes going to a new folder `scratch`."""
         upper, work = os.path.join(scratch, "up"), os.path.join(scratch, "work")
         os.makedirs(upper)
@@ -101,70 +100,56 @@ class Options:
         self.layers[target] = len(folders)
 
 
-def options(
-    rootfs: Rootfs,
-    *,
-    overlay: bool,
-    folder: str,
-    scratch: str,
-    writable: tuple[str, ...],
-    mounts: tuple[Mount, ...],
-    files: Mapping[str, str],
-    working_dir: str,
-    user: tuple[int, int],
-    network: bool,
-) -> Options:
-    """Return the options for one run; makes folders below `scratch`.
+def options(layout: Layout, *, overlay: bool) -> Options:
+    """Return the options for one run; makes folders below `layout.scratch`.
 
     With `overlay` the image is mounted from its layers. Without, where the kernel does not
     let users mount overlays, it is a tree of hard links that is mounted read-only, with
-    copies of what is writable. `folder` is the run's folder, `files` maps image paths to
-    files shown there.
+    copies of what is writable.
     """
     made = Options()
-    made.add(*NAMESPACES, *(() if network else ("--unshare-net",)))
-    made.add("--uid", str(user[0]), "--gid", str(user[1]), "--hostname", "containerize")
-    temporary = os.path.join(scratch, "tmp")
-    os.mkdir(temporary)
-    os.chmod(temporary, 0o1777)
-    binds = {rootfs.resolve("/tmp"): temporary}  # noqa: S108 - the container's
-    own_files = {rootfs.resolve(path): source for path, source in files.items()}
-    wanted = [(rootfs.resolve(mount.path), mount) for mount in mounts]
-    tree = os.path.join(scratch, "root")
+    made.add(*NAMESPACES, *(() if layout.network else ("--unshare-net",)))
+    made.add("--uid", str(layout.user[0]), "--gid", str(layout.user[1]))
+    made.add("--hostname", "containerize")
     if overlay:
-        made.overlay(list(rootfs.layers), tree, "/")
+        made.overlay(layout.rootfs.layers, os.path.join(layout.scratch, "root"), "/")
     else:
-        rootfs.assemble(tree, link=True)
-        points = ["/proc", "/dev", *_SYSTEM, working_dir, rootfs.resolve("/outputs"), *binds]
-        for point in (*points, *writable):
-            mount_point(tree, point, folder=True)
-        for point in own_files:
-            mount_point(tree, point, folder=False)
-        for point, mount in wanted:
-            mount_point(tree, point, folder=os.path.isdir(mount.host))
-        made.add("--bind" if "/" in writable else "--ro-bind", tree, "/")
-    for point in _SYSTEM:
+        _add_tree(made, layout)
+    for point in SYSTEM:
         made.add("--perms", "0755", "--dir", os.path.dirname(point), "--ro-bind-try", point, point)
     made.add("--proc", "/proc", "--dev", "/dev", "--perms", "1777")
     made.add("--size", str(shared_memory_bytes()), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108 - the container's
-    for number, path in enumerate(writable if "/" not in writable else ()):
-        layers, place = rootfs.folders(path), os.path.join(scratch, f"w{number}")
+    if "/" not in layout.writable:
+        _add_writable(made, layout, overlay=overlay)
+    made.add("--bind", layout.place("tmp"), layout.rootfs.resolve("/tmp"))  # noqa: S108 - the container's
+    made.add("--bind", layout.outputs, layout.rootfs.resolve("/outputs"))
+    for path, source in layout.files.items():
+        made.add("--ro-bind", source, path)
+    for path, mount in layout.mounts.items():
+        made.add("--ro-bind" if mount.read_only else "--bind", mount.host, path)
+    if overlay:
+        made.add("--perms", "0755", "--dir", layout.working_dir)
+        made.add(*(() if "/" in layout.writable else ("--remount-ro", "/")))
+    made.add("--chdir", layout.working_dir)
+    return made
+
+
+def _add_tree(made: Options, layout: Layout) -> None:
+    tree = os.path.join(layout.scratch, "root")
+    layout.rootfs.assemble(tree, link="/" not in layout.writable)
+    for path, folder in layout.points().items():
+        mount_point(tree, path, folder=folder)
+    made.add("--bind" if "/" in layout.writable else "--ro-bind", tree, "/")
+
+
+def _add_writable(made: Options, layout: Layout, *, overlay: bool) -> None:
+    for number, path in enumerate(layout.writable):
+        layers, place = layout.rootfs.folders(path), os.path.join(layout.scratch, f"w{number}")
         if overlay and layers:
             made.overlay(layers, place, path)
         else:
             Rootfs(layers).assemble(place, link=False)
-            binds[path] = place
-    binds[rootfs.resolve("/outputs")] = os.path.join(folder, "outputs")
-    for path, source in binds.items():
-        made.add("--bind", source, path)
-    for path, source in own_files.items():
-        made.add("--ro-bind", source, path)
-    for path, mount in wanted:
-        made.add("--ro-bind" if mount.read_only else "--bind", mount.host, path)
-    if overlay and "/" not in writable:
-        made.add("--perms", "0755", "--dir", working_dir, "--remount-ro", "/")
-    made.add("--chdir", working_dir)
-    return made
+            made.add("--bind", place, path)
 
 
 def shared_memory_bytes() -> int:

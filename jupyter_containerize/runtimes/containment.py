@@ -174,7 +174,7 @@ def become(
 ) -> NoReturn:
     """In a freshly forked child: call `first`, turn into `program`; die if the parent dies."""
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
@@ -183,11 +183,16 @@ def become(
         for descriptor in keep:
             os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only
         first()
-        os.execve(program[0], program, environment)
+        os.execve(program[0], program, environment)  # noqa: S606 - no shell on purpose
     except BaseException as error:  # noqa: BLE001 - a forked child must never return
         os.write(2, f"{os.path.basename(program[0])}: {error}\n".encode())
     finally:
         os._exit(127)
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def send(pid: int, number: int) -> None:

@@ -22,6 +22,14 @@ class Confinement:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A listening socket of the caller, as a descriptor, and the container's port."""
+
+    listener: int
+    container: int
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """How to start a container, and what to watch.
 
@@ -40,6 +48,7 @@ class Launch:
     stop_signal: int = 15
     limits: Limits = field(default_factory=Limits)
     lock: int = -1
+    ports: tuple[Published, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import ContainerizeError
 from ..model.image import Image
@@ -14,7 +14,9 @@ from ..model.run import Mount, RunSpec
 from . import bubblewrap, proot, run_folder
 from .identity import default_environment, user_ids
 from .isolation import Method
-from .launch import Launch
+from .launch import Launch, Published
+from .layout import Layout
+from .ports import SOCKETS
 from .rootfs import Rootfs
 
 #: Made writable by the runtime itself, whatever the image says.
@@ -32,25 +34,23 @@ class Preparation:
     method: Method
     folder: str
 
-    def launch(self, lock: int) -> Launch:
+    def launch(self, *, lock: int, ports: tuple[Published, ...] = ()) -> Launch:
         """Return what the supervisor needs; makes folders and, without overlays, the root."""
-        if self.method is Method.PROOT:
-            return self._launch_proot(lock)
+        os.mkdir(self._sockets)
+        launch = self._launch_proot() if self.method is Method.PROOT else self._launch_bubblewrap()
+        return replace(
+            launch,
+            lock=lock,
+            ports=ports,
+            stop_signal=self._stop_signal,
+            limits=self.spec.limits,
+        )
+
+    def _launch_bubblewrap(self) -> Launch:
         program = bubblewrap.program()
         if program is None:
             raise bubblewrap.missing()
-        made = bubblewrap.options(
-            self.rootfs,
-            overlay=self.method is Method.OVERLAY,
-            folder=self.folder,
-            scratch=self._scratch,
-            writable=self._writable(),
-            mounts=self.spec.mounts,
-            files=self._files(),
-            working_dir=self._working_dir,
-            user=user_ids(self._user, self.rootfs),
-            network=self.spec.network,
-        )
+        made = bubblewrap.options(self._layout(), overlay=self.method is Method.OVERLAY)
         return Launch(
             kind="bubblewrap",
             program=(program,),
@@ -58,33 +58,37 @@ class Preparation:
             environment=self._environment(),
             arguments=tuple(made.arguments),
             layers=made.layers,
-            lock=lock,
-            stop_signal=self._stop_signal,
-            limits=self.spec.limits,
         )
 
-    def _launch_proot(self, lock: int) -> Launch:
-        program, confinement = proot.prepare(
-            self.rootfs,
-            folder=self.folder,
-            scratch=self._scratch,
-            writable=self._writable(),
-            mounts=self.spec.mounts,
-            files=self._files(),
-            working_dir=self._working_dir,
-            network=self.spec.network,
-        )
-        own = {"PROOT_LOADER": os.path.join(self._scratch, "loader")}
+    def _launch_proot(self) -> Launch:
+        program, confinement = proot.prepare(self._layout())
+        own = {"PROOT_LOADER": os.path.join(self._scratch, proot.LOADER)}
         return Launch(
             kind="proot",
             program=tuple(program),
             command=proot.reporting(self._command(), self.rootfs),
             environment={**self._environment(), **own},
             confinement=confinement,
-            lock=lock,
-            stop_signal=self._stop_signal,
-            limits=self.spec.limits,
         )
+
+    def _layout(self) -> Layout:
+        resolve = self.rootfs.resolve
+        sockets = (Mount(self._sockets, SOCKETS),) if self.spec.ports else ()
+        return Layout(
+            rootfs=self.rootfs,
+            scratch=self._scratch,
+            writable=self._writable(),
+            outputs=os.path.join(self.folder, run_folder.OUTPUTS),
+            files={resolve(path): source for path, source in self._files().items()},
+            mounts={resolve(mount.path): mount for mount in (*self.spec.mounts, *sockets)},
+            working_dir=resolve(self.image.config.working_dir or "/"),
+            user=user_ids(self._user, self.rootfs),
+            network=self.spec.network,
+        )
+
+    @property
+    def _sockets(self) -> str:
+        return os.path.join(self._scratch, "sockets")
 
     @property
     def _scratch(self) -> str:
@@ -93,10 +97,6 @@ class Preparation:
     @property
     def _user(self) -> str:
         return self.spec.user or self.image.config.user
-
-    @property
-    def _working_dir(self) -> str:
-        return self.rootfs.resolve(self.image.config.working_dir or "/")
 
     @property
     def _stop_signal(self) -> int:

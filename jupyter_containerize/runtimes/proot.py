@@ -14,16 +14,18 @@ import shutil
 import subprocess
 
 from ..errors import ContainerizeError
-from ..model.run import Mount
 from . import confinement
 from .launch import Confinement
+from .layout import SYSTEM, Layout
 from .proot_command import PYTHON, SHELL
-from .rootfs import Rootfs, in_folder, mount_point
+from .rootfs import Rootfs, mount_point, opened
 
 INSTALL = "sudo apt-get install proot   (on Binder: a line `proot` in the file apt.txt)"
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts")
-_SYSTEM = ("/sys/devices/system/cpu", "/sys/devices/system/node")
+_LINKS = {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+#: PRoot's loader, below a run's scratch folder.
+LOADER = "loader"
 
 
 def problem() -> tuple[str, str]:
@@ -49,61 +51,67 @@ def problem() -> tuple[str, str]:
     return "", ""
 
 
-def prepare(
-    rootfs: Rootfs,
-    *,
-    folder: str,
-    scratch: str,
-    writable: tuple[str, ...],
-    mounts: tuple[Mount, ...],
-    files: dict[str, str],
-    working_dir: str,
-    network: bool,
-) -> tuple[list[str], Confinement]:
-    """Copy the image below `scratch`; return PRoot's command line and its confinement."""
-    root = os.path.join(scratch, "root")
-    rootfs.assemble(root, link=False, mode_mask=0o7555)
-    places = {
-        rootfs.resolve("/tmp"): os.path.join(scratch, "tmp"),  # noqa: S108 - the container's
-        rootfs.resolve("/dev/shm"): os.path.join(scratch, "shm"),  # noqa: S108 - the container's
-        rootfs.resolve("/outputs"): os.path.join(folder, "outputs"),
-    }
-    for source in list(places.values())[:2]:
-        os.mkdir(source)
-        os.chmod(source, 0o1777)
-    shown = {path: source for path, source in files.items()}
-    devices = [f"/dev/{name}" for name in _DEVICES if os.path.exists(f"/dev/{name}")]
-    shown |= {path: path for path in (*devices, "/proc", *filter(os.path.exists, _SYSTEM))}
-    wanted = {rootfs.resolve(mount.path): _no_colon(mount.host, scratch) for mount in mounts}
-    for path in writable:
-        _open(root, path)
-    for path, source in {**shown, **places, **wanted}.items():
-        mount_point(root, path, folder=os.path.isdir(source))
-    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
-        in_folder(root, "/dev", lambda at: os.symlink(f"/proc/self/fd{target}", f"{at}/{name}"))
-    in_folder(root, working_dir, lambda _: None)
+def prepare(layout: Layout) -> tuple[list[str], Confinement]:
+    """Copy the image below `layout.scratch`; return PRoot's command line and its confinement."""
     program = shutil.which("proot")
     if program is None:
-        raise missing()
-    command = [program, "-r", root, "-w", working_dir]
-    for path, source in {**shown, **places, **wanted}.items():
+        raise ContainerizeError("no-isolation", what="PRoot is not installed.", fix=INSTALL)
+    root = _copy_of_image(layout)
+    start = _own_loader(program, layout.scratch)
+    resolve = layout.rootfs.resolve
+    devices = [f"/dev/{name}" for name in _DEVICES if os.path.exists(f"/dev/{name}")]
+    places = {
+        resolve("/tmp"): layout.place("tmp"),  # noqa: S108 - the container's
+        resolve("/dev/shm"): layout.place("shm"),  # noqa: S108 - the container's
+        resolve("/outputs"): layout.outputs,
+    }
+    shown = {path: path for path in (*devices, "/proc", *filter(os.path.exists, SYSTEM))}
+    mounts = {
+        path: _no_colon(mount.host, layout.scratch, number)
+        for number, (path, mount) in enumerate(layout.mounts.items())
+    }
+    command = [program, "-r", root, "-w", layout.working_dir]
+    for path, source in {**shown, **layout.files, **places, **mounts}.items():
+        mount_point(root, path, folder=os.path.isdir(source))
         command += ["-b", f"{source}:{path}"]
-    start = os.path.join(scratch, "loader")
-    with open(start, "wb") as file:
-        file.write(loader(program))
-    os.chmod(start, 0o755)
-    read_only = [wanted[rootfs.resolve(mount.path)] for mount in mounts if mount.read_only]
+    kept = [path for path, mount in layout.mounts.items() if mount.read_only]
+    readable = [root, start, *shown.values(), *layout.files.values(), *_libraries(program)]
+    writable = [*places.values(), *devices, *(root + path for path in layout.writable)]
+    for path, source in mounts.items():
+        (readable if path in kept else writable).append(source)
     return command, Confinement(
-        internet=network,
+        internet=layout.network,
         landlock=confinement.has_landlock(),
-        readable=(root, start, *shown.values(), *_libraries(program), *read_only),
-        writable=(
-            *places.values(),
-            *devices,
-            *(root + path for path in writable),
-            *(source for source in wanted.values() if source not in read_only),
-        ),
+        readable=tuple(readable),
+        writable=tuple(writable),
     )
+
+
+def _copy_of_image(layout: Layout) -> str:
+    """Return the private copy, with write permission only where the container may write."""
+    root = os.path.join(layout.scratch, "root")
+    layout.rootfs.assemble(root, link=False, mode_mask=0o7555)
+    for path, folder in layout.points().items():
+        mount_point(root, path, folder=folder)
+    for path in layout.writable:
+        for place, _, files in os.walk(root + path):
+            os.chmod(place, 0o755)  # noqa: S103 - what the image says is readable
+            for name in files:
+                file = os.path.join(place, name)
+                if not os.path.islink(file):
+                    os.chmod(file, os.stat(file).st_mode | 0o200)
+    with opened(root, "/dev") as dev:
+        for name, target in _LINKS.items():
+            os.symlink(f"/proc/self/{target}", os.path.join(dev, name))
+    return root
+
+
+def _own_loader(program: str, scratch: str) -> str:
+    path = os.path.join(scratch, LOADER)
+    with open(path, "wb") as file:
+        file.write(loader(program))
+    os.chmod(path, 0o755)  # noqa: S103 - a program
+    return path
 
 
 def reporting(command: tuple[str, ...], rootfs: Rootfs) -> tuple[str, ...]:
@@ -125,28 +133,11 @@ def reporting(command: tuple[str, ...], rootfs: Rootfs) -> tuple[str, ...]:
     )
 
 
-def missing() -> ContainerizeError:
-    """Return the error for a machine without PRoot."""
-    return ContainerizeError("no-isolation", what="PRoot is not installed.", fix=INSTALL)
-
-
-def _open(root: str, path: str) -> None:
-    """Give back write permission below the writable folder `path`, made if absent."""
-    in_folder(root, path, lambda _: None)
-    for folder, folders, files in os.walk(root + path):
-        os.chmod(folder, 0o755)
-        for name in files:
-            file = os.path.join(folder, name)
-            if not os.path.islink(file):
-                os.chmod(file, os.stat(file).st_mode | 0o200)
-        del folders
-
-
-def _no_colon(path: str, scratch: str) -> str:
+def _no_colon(path: str, scratch: str, number: int) -> str:
     """Return a path without the colon that would end it in PRoot's `-b`."""
     if ":" not in path:
         return path
-    link = os.path.join(scratch, f"mount-{abs(hash(path))}")
+    link = os.path.join(scratch, f"mount-{number}")
     os.symlink(path, link)
     return link
 

@@ -87,25 +87,22 @@ class Records:
 
     def all(self, *, runtime: str | None = None) -> tuple[Run, ...]:
         """Return all readable runs, newest first; unreadable ones are left out (see `problems`)."""
-        found = []
-        for name in self._ids():
-            try:
-                run = self.read(name)
-            except ContainerizeError:
-                continue
-            if runtime in (None, run.runtime):
-                found.append(run)
-        return tuple(sorted(found, key=lambda run: (-(run.started_at or 0.0), run.id)))
+        runs = [found for found in self._read_all() if isinstance(found, Run)]
+        chosen = [run for run in runs if runtime in (None, run.runtime)]
+        return tuple(sorted(chosen, key=lambda run: (-(run.started_at or 0.0), run.id)))
 
     def problems(self) -> tuple[ContainerizeError, ...]:
         """Return an error for each run whose record cannot be read."""
-        found = []
+        return tuple(found for found in self._read_all() if not isinstance(found, Run))
+
+    def _read_all(self) -> Iterator[Run | ContainerizeError]:
         for name in self._ids():
             try:
-                self.read(name)
-            except ContainerizeError as error:
-                found.append(error)
-        return tuple(found)
+                yield self.read(name)
+            except ContainerizeError as error:  # noqa: PERF203 - one bad record hides no other
+                # A run that was removed meanwhile is no problem.
+                if error.code != "no-such-run":
+                    yield error
 
     def wait(self, run_id: str, *, timeout_s: float | None) -> Run:
         """Return the run once its state is final, or as it is after `timeout_s`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ..errors import ContainerizeError
@@ -184,35 +185,37 @@ def _copy(source: str, target: str, mode_mask: int) -> None:
 
 
 def mount_point(root: str, path: str, *, folder: bool) -> None:
-    """Make an empty folder or file at `path` below `root`, if nothing is there."""
-    if folder:
-        in_folder(root, path, lambda _: None)
-        return
+    """Make an empty folder or file at the resolved `path` below `root`, if nothing is there."""
     parent, name = os.path.split(path)
-
-    def touch(at: str) -> None:
-        file = os.path.join(at, name)
+    if folder or not name:
+        with opened(root, path):
+            return
+    with opened(root, parent) as place:
+        file = os.path.join(place, name)
         if not os.path.lexists(file):
             os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o444))
 
-    in_folder(root, parent, touch)
 
-
-def in_folder(root: str, path: str, do: Callable[[str], object]) -> None:
-    """Call `do` with the folder, made if absent, which is writable meanwhile."""
-    at = root
-    for part in path.strip("/").split("/") if path.strip("/") else ():
-        below = os.path.join(at, part)
+@contextlib.contextmanager
+def opened(root: str, path: str) -> Iterator[str]:
+    """Make the folder `path` below `root` if absent; it may be written to meanwhile."""
+    place = root
+    for part in _parts(path):
+        below = os.path.join(place, part)
         if not os.path.isdir(below):
-            mode = os.stat(at).st_mode
-            os.chmod(at, 0o755)
-            os.mkdir(below, 0o755)
-            os.chmod(at, mode)
-        at = below
-    mode = os.stat(at).st_mode
-    os.chmod(at, 0o755)
-    do(at)
-    os.chmod(at, mode)
+            with _writable(place):
+                os.mkdir(below, 0o755)
+        place = below
+    with _writable(place):
+        yield place
+
+
+@contextlib.contextmanager
+def _writable(folder: str) -> Iterator[None]:
+    mode = stat.S_IMODE(os.stat(folder).st_mode)
+    os.chmod(folder, mode | 0o700)
+    yield
+    os.chmod(folder, mode)
 
 
 def _lstat(path: str) -> os.stat_result | None:

@@ -20,6 +20,7 @@ from ..oci.store import Store
 from . import bubblewrap, isolation, run_folder
 from .isolation import Method
 from .launch import Launch
+from .ports import published
 from .preparation import Preparation, check_mounts, writable_folders
 from .records import Records, store_not_writable
 from .rootfs import unpacked
@@ -39,12 +40,12 @@ class SandboxRuntime:
         """Start `spec.image`; return once its supervisor runs.
 
         Errors: `no-isolation`, `bad-isolation`, `mount-missing`, `bad-mount`, `no-command`,
-        `unknown-user`, `store-not-writable`, `store-path-too-long`, and those of unpacking.
+        `unknown-user`, `port-in-use`, `store-not-writable`, `store-path-too-long`, and those of unpacking.
         """
         image = store.resolve(spec.image)
         check_mounts(spec.mounts)
         records = Records(store.runs_folder)
-        with store.in_use():
+        with store.in_use(), published(spec) as ports:
             method = isolation.choose(folder=records.made(), isolation=spec.isolation)
             rootfs = unpacked(image, store=store, fits=_fits(method, image, store), emit=emit)
             run, folder, lock = records.create(
@@ -57,11 +58,13 @@ class SandboxRuntime:
                     started_at=time.time(),
                     outputs=os.path.join(path, run_folder.OUTPUTS),
                     log=os.path.join(path, run_folder.LOG),
+                    endpoint=ports.endpoint,
                 )
             )
             try:
                 preparation = Preparation(image, spec, rootfs, method, folder=folder)
-                _supervise(folder, preparation.launch(lock), lock=lock)
+                launch = preparation.launch(lock=lock, ports=ports.launched)
+                _supervise(folder, launch, inherited=(lock, *ports.descriptors))
             except BaseException as error:
                 os.close(lock)
                 run_folder.discard(folder)
@@ -113,8 +116,8 @@ def _fits(method: Method, image: Image, store: Store) -> int:
     return bubblewrap.layers_that_fit(store.unpacked_folder, scratch, writable_folders(image))
 
 
-def _supervise(folder: str, launch: Launch, *, lock: int) -> None:
-    """Start the supervisor, which inherits the lock, and hand it the launch."""
+def _supervise(folder: str, launch: Launch, *, inherited: tuple[int, ...]) -> None:
+    """Start the supervisor with the lock and the sockets, and hand it the launch."""
     document = os.memfd_create("launch")
     with open(document, "w+b") as stdin, open(os.path.join(folder, "supervisor.log"), "ab") as log:
         stdin.write(json.dumps(launch.to_json()).encode("ascii"))
@@ -124,7 +127,7 @@ def _supervise(folder: str, launch: Launch, *, lock: int) -> None:
             stdin=stdin,
             stdout=log,
             stderr=log,
-            pass_fds=(lock,),
+            pass_fds=inherited,
             start_new_session=True,
         )
     # Nobody waits for it; a thread that does keeps it from staying a zombie.

@@ -11,6 +11,7 @@ Only the standard library, and little of it: this is on the way to every start.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -23,8 +24,11 @@ from . import containment, run_folder
 from .watch import Watch
 
 _GRACE_S = 10.0
-_CHUNK_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 20
 _DRAIN_S = 2.0
+_DISK_TIMEOUT_S = 60.0
+#: Named in `fcntl` from Python 3.10 on only where the C library had it at build time.
+_F_SETPIPE_SZ = 1031
 
 
 class Supervisor:
@@ -34,7 +38,8 @@ class Supervisor:
         self.folder = folder
         self.launch = launch
         self.record = run_folder.read_record(folder)
-        self.watch = Watch(launch)
+        self.watch = Watch(os.path.basename(folder), launch["limits"])
+        self.relay: int | None = None
         self.stopped = False
         self.reason = ""
         self.kill_at: float | None = None
@@ -54,13 +59,18 @@ class Supervisor:
         output, theirs = os.pipe2(os.O_CLOEXEC)
         container = self._container(theirs)
         os.close(theirs)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(output, _F_SETPIPE_SZ, _CHUNK_BYTES)
         try:
             container.prepare()
-            self._save(state="running", **self.watch.attach(container))
+            self._save(state="running", limits_by=self.watch.attach(container))
+            self._publish(container)
             container.release()
             self._loop(container, output)
         finally:
             container.kill()
+            if self.relay is not None:
+                os.kill(self.relay, signal.SIGKILL)
         self._drain(output)
         self._finish(container)
 
@@ -70,6 +80,15 @@ class Supervisor:
         from .traced import Traced  # noqa: PLC0415 - not needed where namespaces work
 
         return Traced(self.launch, output=output)
+
+    def _publish(self, container: containment.Container) -> None:
+        """Relay the published ports, by a child: a busy service must not delay the log."""
+        if self.launch["ports"]:
+            from . import relay  # noqa: PLC0415 - asyncio is slow to import
+
+            inside = container.entry() if self.launch["kind"] == "bubblewrap" else None
+            sockets = os.path.join(self.folder, run_folder.SCRATCH, "sockets")
+            self.relay = relay.start(self.launch["ports"], sockets=sockets, inside=inside)
 
     def _handle_signals(self) -> None:
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
@@ -149,7 +168,8 @@ class Supervisor:
 
     def _finish(self, container: containment.Container) -> None:
         code, problem = container.result()
-        reason = self.reason or self.watch.last_words() or problem
+        known = self.watch.detach(failed=code != 0 and not self.stopped)
+        reason = self.reason or known or problem
         if self.log_lost:
             reason = "; ".join(filter(None, [reason, "the log is incomplete: the disk is full"]))
         if self.stopped and not self.reason:
@@ -160,17 +180,14 @@ class Supervisor:
 
     def _save(self, **changes: Any) -> None:
         self.record.update(changes)
-        deadline = time.monotonic() + 60
-        while True:
-            try:
+        deadline = time.monotonic() + _DISK_TIMEOUT_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
                 run_folder.write_record(self.folder, self.record)
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                # A full disk may get room again; the outcome is worth the wait.
-                time.sleep(1)
-            else:
                 return
+            # A full disk may get room again; the outcome is worth the wait.
+            time.sleep(1)
+        run_folder.write_record(self.folder, self.record)
 
 
 def main() -> int:
