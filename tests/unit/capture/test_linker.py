@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -227,3 +228,35 @@ def test_a_script_is_no_interpreter(tmp_path):
         Linker(f"{tmp_path}/python")
 
     assert caught.value.code == "interpreter-not-elf"
+
+
+def cache_of(*rows: tuple[int, str, str, int]) -> bytes:
+    """Return a cache of (flags, name, path, hwcap) rows in this order."""
+    table, strings = b"", b""
+    start = 48 + 24 * len(rows)
+    for flags, name, path, hwcap in rows:
+        place = start + len(strings)
+        table += struct.pack("<iIIIQ", flags, place, place + len(name) + 1, 0, hwcap)
+        strings += f"{name}\0{path}\0".encode()
+    head = struct.pack("<20sIIB3xI12x", b"glibc-ld.so.cache1.1", len(rows), len(strings), 2, 0)
+    return head + table + strings
+
+
+def test_only_entries_for_every_processor_of_this_machine_count():
+    data = cache_of(
+        (0x0303, "libx.so", "/lib/glibc-hwcaps/x86-64-v3/libx.so", 1 << 62),
+        (0x0003, "libx.so", "/lib32/libx.so", 0),
+        (0x0303, "libx.so", "/lib/first/libx.so", 0),
+        (0x0303, "libx.so", "/lib/second/libx.so", 0),
+    )
+
+    expected = {"libx.so": "/lib/first/libx.so"}
+    assert parse_cache(data, flags=0x0303) == expected
+    assert parse_cache(b"ld.so-1.7.0\0" + b"\0" * 36 + data, flags=0x0303) == expected
+
+
+def test_rpath_counts_for_nothing_beside_runpath():
+    linker = Linker(PROGRAM)
+    both = elf.Elf(62, 64, rpath="/old", runpath="/new", dynamic=True)
+
+    assert "/old" not in linker.loaded("/x/liba.so", both, by=linker.program).inherited

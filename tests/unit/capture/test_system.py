@@ -221,3 +221,24 @@ class TestCompiledIn:
 
         assert self.ask(f"{tmp_path}/python") == compiled_in.CompiledIn()
         assert self.ask("/nonexistent/python") == compiled_in.CompiledIn()
+
+
+def test_bytecode_without_source_or_for_others_stays_out(tmp_path):
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "here.py").write_text("")
+    for name in (
+        "here.cpython-399",
+        "gone.cpython-399",
+        "here.cpython-398",
+        "here.cpython-399.opt-1",
+    ):
+        (tmp_path / "__pycache__" / f"{name}.pyc").write_bytes(b"")
+
+    def bytecode(**changes):
+        paths = {"stdlib": str(tmp_path), "platstdlib": str(tmp_path), "sys_path": ()}
+        python = this_python(cache_tag="cpython-399", **paths, **changes)
+        _, found = standard_library.standard_library(python, imported=())
+        return [os.path.basename(entry.path) for entry in found]
+
+    assert bytecode() == ["here.cpython-399.pyc"]
+    assert bytecode(optimize=1) == ["here.cpython-399.opt-1.pyc"]
