@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
@@ -112,12 +113,12 @@ async def _executed(file: notebook.NotebookFile, options: CaptureOptions, emit: 
 
 
 async def _imported(file: notebook.NotebookFile, options: CaptureOptions) -> dict[str, Any]:
-    names = syntax.modules_of(
-        without_own_lines(cell["source"]) for _, cell in _code_cells(file.document)
+    named = syntax.names_of(
+        *(without_own_lines(cell["source"]) for _, cell in _code_cells(file.document))
     )
     async with _started(file, options) as (manager, client):
         imports = connection.call(
-            client, "import_modules", list(names), timeout_s=options.timeout_s
+            client, "import_modules", named.modules, named.members, timeout_s=options.timeout_s
         )
         await _while_alive(manager, imports)
         found = await _while_alive(manager, connection.fetch(client, timeout_s=None))
@@ -162,7 +163,7 @@ async def _started(
             if await manager.is_alive():
                 # nbclient takes a task that Ctrl-C cancelled for a dead kernel.
                 raise KeyboardInterrupt from error
-            raise _died(log) from error
+            raise await _died(manager, log) from error
         finally:
             await _end(manager, client)
 
@@ -184,7 +185,7 @@ async def _start(
         client.start_channels()
         await client.wait_for_ready(timeout=START_S)
     except (RuntimeError, OSError) as error:
-        raise _died(log) from error
+        raise await _died(manager, log) from error
     client.allow_stdin = False
     await _while_alive(
         manager,
@@ -265,13 +266,20 @@ def _cell_failed(number: int, error: CellExecutionError) -> ContainerizeError:
     )
 
 
-def _died(log: IO[bytes]) -> ContainerizeError:
+async def _died(manager: AsyncKernelManager, log: IO[bytes]) -> ContainerizeError:
     log.seek(0)
     lines = log.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
+    words = [line for line in lines if line.strip() and "WARNING" not in line]
+    code = await manager.provisioner.poll() if manager.provisioner else None
+    why = f"Its last words: {words[-1][:500]}" if words else f"Its exit code: {code}."
+    if code == -signal.SIGKILL:
+        why = "It was killed from outside: usually there was not enough memory."
+    elif code is not None and code < 0:
+        why = f"A library crashed it ({signal.Signals(-code).name})."
     return ContainerizeError(
         "kernel-died",
-        what="The kernel died." if lines else "The kernel died without a word.",
-        why=f"Its last words: {lines[-1][:500]}" if lines else "Often the memory was too little.",
+        what="The kernel died.",
+        why=why,
         fix="See that the notebook runs in Jupyter with the same kernel (`python -m ipykernel "
         "--version` must work in its environment), then try again.",
     )

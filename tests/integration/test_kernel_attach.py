@@ -60,6 +60,29 @@ def test_a_kernel_that_ran_before_we_came(live):
     assert not [name for name in rows if "containerize" in name]
 
 
+def test_the_cell_that_loads_the_probe_is_recorded_too(live):
+    live.execute("x = 0")
+    live.execute(f"import colorsys\n{injection.code('install')}\nimport wave\nprint('loaded')")
+    live.execute("print('next')")
+    record = live.record()
+    first, second = record["executions"]
+    assert first["source"].startswith("import colorsys")
+    assert (first["seq"], first["execution_count"], first["outputs"]) == (1, 2, None)
+    assert second["outputs"][0]["text"] == "next\n"
+    rows = {row[0]: row[4] for row in record["modules"]}
+    assert (rows["colorsys"], rows["wave"]) == (0, 1)
+
+
+def test_what_json_does_not_know_costs_nothing(live):
+    live.record()
+    live.execute(
+        "import datetime; display({'application/json': {'a': datetime.date(2020, 1, 1), 'b': b'x'}},"
+        " raw=True)\nopen(b'\\xff.txt', 'w').close()"
+    )
+    record = live.record()
+    assert any(row["path"].endswith("/\udcff.txt") for row in record["opens"])
+
+
 def test_outputs_as_the_front_end_got_them(live):
     live.record()
     live.execute("import sys\nprint('a', end='')\nprint('b')\nprint('c', file=sys.stderr)\n1 + 1")
@@ -88,11 +111,16 @@ def test_outputs_as_the_front_end_got_them(live):
 
 
 def test_the_user_sees_no_trace_of_us(live):
-    before = live.execute("", user_expressions={"n": "[n for n in sorted(globals()) if n[:2] != '_i']"})
+    before = live.execute(
+        "", user_expressions={"n": "[n for n in sorted(globals()) if n[:2] != '_i']"}
+    )
     live.execute("exec = compile = sys = None")
     live.record()
     live.record()
-    after = live.execute("del exec, compile, sys", user_expressions={"n": "[n for n in sorted(globals()) if n[:2] != '_i']"})
+    after = live.execute(
+        "del exec, compile, sys",
+        user_expressions={"n": "[n for n in sorted(globals()) if n[:2] != '_i']"},
+    )
     assert after["user_expressions"]["n"]["data"] == before["user_expressions"]["n"]["data"]
     assert after["execution_count"] == before["execution_count"] + 2
 

@@ -217,10 +217,19 @@ def test_allowed_errors_tags_and_our_own_magics(run):
     assert run("1 / 0", "2", allow_errors=True).record["executions"][1]["success"]
 
 
-def test_a_kernel_that_dies(run):
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("import os; os._exit(3)", "exit code: 3"),
+        ("import os; os.kill(os.getpid(), 9)", "memory"),
+        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    ],
+)
+def test_a_kernel_that_dies(run, source, why):
     with pytest.raises(ContainerizeError) as raised:
-        run("import os; os._exit(1)")
+        run(source)
     assert raised.value.code == "kernel-died"
+    assert why in raised.value.why
 
 
 def test_a_cell_that_takes_too_long(run):
@@ -258,12 +267,12 @@ def test_a_kernel_that_is_not_python(run, tmp_path, monkeypatch):
 def test_static_capture_imports_and_runs_nothing(bare, tmp_path):
     path = write(
         tmp_path / "work",
-        ["import colorsys\nopen('made', 'w')", "import no_such_module\nimport wave"],
+        ["import colorsys\nopen('made', 'w')", "import no_such_module\nfrom xml import sax, other"],
     )
     record = kernel.record(str(path), options=CaptureOptions(kernel=bare, execute=False))
     seqs = {row[0]: row[4] for row in record["modules"]}
     assert record["static"]
-    assert seqs["colorsys"] == seqs["wave"] == 1
+    assert seqs["colorsys"] == seqs["xml.sax"] == 1
     assert any("no_such_module" in problem for problem in record["problems"])
     assert not (tmp_path / "work" / "made").exists()
     assert record["executions"] == []

@@ -54,16 +54,21 @@ def write(path, shell):
     os.replace(path + ".part", path)
 
 
-def import_modules(names, shell):
-    """Import `names` for a static capture; those that cannot be imported become problems."""
+def import_modules(names, members, shell):
+    """Import `names` for a static capture; those that cannot be imported become problems.
+
+    `members` are names that may be submodules: they are tried, and no problem if they are not.
+    """
     install(shell)
-    journal = getattr(shell, _PLACE).journal
+    recorder = getattr(shell, _PLACE)
     for name in names:
         problem = _import(name)
         if problem:
-            journal.problem("{} cannot be imported: {}".format(name, problem))
+            recorder.journal.problem("{} cannot be imported: {}".format(name, problem))
+    for name in members:
+        _import(name)
     for name in list(sys.modules):
-        getattr(shell, _PLACE).first_seen.setdefault(name, 1)
+        recorder.first_seen.setdefault(name, 1)
 
 
 def _import(name):

@@ -59,8 +59,8 @@ def markers():
     """Return the PEP 508 environment; the running system's release only where markers use it."""
     info = sys.implementation.version
     level = "" if info.releaselevel == "final" else info.releaselevel[0] + str(info.serial)
-    system = os.uname()
-    mac = system.sysname == "Darwin"
+    system = platform.uname()
+    mac = system.system == "Darwin"
     return {
         "implementation_name": sys.implementation.name,
         "implementation_version": "{}.{}.{}{}".format(info.major, info.minor, info.micro, level),
@@ -68,7 +68,7 @@ def markers():
         "platform_machine": system.machine,
         "platform_python_implementation": platform.python_implementation(),
         "platform_release": system.release if mac else "",
-        "platform_system": system.sysname,
+        "platform_system": system.system,
         "platform_version": system.version if mac else "",
         "python_full_version": platform.python_version(),
         "python_version": "{}.{}".format(*sys.version_info[:2]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import stat
@@ -15,6 +14,11 @@ from .journal import Journal
 from .outputs import Outputs, finished
 from .watch import Watch
 from .wrappers import Wrappers
+
+try:
+    import fcntl
+except ImportError:  # Windows: there is no /proc either, which is what it is for
+    fcntl = None  # type: ignore[assignment] # there is none there
 
 RECORD_VERSION = 1
 #: Files that the import system or the front end opens, not a cell.
@@ -201,7 +205,7 @@ class Recorder:
             "pid": os.getpid(),
             "boot_id": facts.boot_id(),
             "python": facts.interpreter(),
-            "platform": {"system": platform.system(), "machine": os.uname().machine},
+            "platform": {"system": platform.system(), "machine": platform.machine()},
             "cwd": _cwd(),
             "initial_cwd": self.initial_cwd,
             "session": self.session,
