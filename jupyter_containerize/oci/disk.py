@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ..errors import ContainerizeError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_COPY_BYTES = 1 << 20
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -95,3 +96,26 @@ def read_or_none(path: str) -> bytes | None:
             return file.read()
     except FileNotFoundError:
         return None
+
+
+def copy_bytes(source: int, target: int, offset: int, size_bytes: int) -> int:
+    """Copy from `offset` of `source` to where `target` stands; return how many bytes it gave.
+
+    Inside the kernel where the file system can (then even without copying, on some).
+    """
+    in_kernel = hasattr(os, "copy_file_range")
+    left = size_bytes
+    while left:
+        if in_kernel:
+            try:
+                count = os.copy_file_range(source, target, left, offset_src=offset)
+            except OSError:
+                in_kernel = False  # a disk's real problem shows again below
+                continue
+        else:
+            count = os.write(target, os.pread(source, min(left, _COPY_BYTES), offset))
+        if count == 0:
+            break
+        offset += count
+        left -= count
+    return size_bytes - left

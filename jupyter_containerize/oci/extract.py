@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
+from .disk import copy_bytes
 from .gc import remove_path
 from .tar_reader import Member, MemberKind, bad_layer, members
 
@@ -225,34 +225,12 @@ def _write_files(source: int, files: list[tuple[bytes, Member]]) -> None:
     for path, member in files:
         target = os.open(path, flags, 0o600)
         try:
-            _copy(source, target, member.offset, member.size_bytes)
+            if copy_bytes(source, target, member.offset, member.size_bytes) < member.size_bytes:
+                raise bad_layer("It is cut short.")
             os.fchmod(target, stat.S_IMODE(member.mode) & 0o777 | 0o400)
             os.utime(target, (member.mtime_s, member.mtime_s))
         finally:
             os.close(target)
-
-
-def _copy(source: int, target: int, offset: int, size_bytes: int) -> None:
-    for count in _copied(source, target, offset, size_bytes):
-        if count == 0:
-            raise bad_layer("It is cut short.")
-
-
-def _copied(source: int, target: int, offset: int, left: int) -> Iterator[int]:
-    """Copy inside the kernel where the file system can, else by reading and writing."""
-    in_kernel = hasattr(os, "copy_file_range")
-    while left:
-        if in_kernel:
-            try:
-                count = os.copy_file_range(source, target, left, offset_src=offset)
-            except OSError:
-                in_kernel = False  # not on this file system; a real problem shows again below
-                continue
-        else:
-            count = os.write(target, os.pread(source, min(left, 1 << 20), offset))
-        offset += count
-        left -= count
-        yield count
 
 
 def _parts(name: bytes) -> list[bytes]:
