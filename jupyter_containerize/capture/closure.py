@@ -14,6 +14,7 @@ from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 
 from ..model.reasons import Finding, Severity
+from . import dpkg_lists
 from .installed import Environment, Installed
 from .metadata import normalise
 
@@ -75,6 +76,8 @@ def close(
         if extra in walk.extras.setdefault(key, set()):
             continue
         walk.extras[key].add(extra)
+        if not extra:
+            queue.extend(_visit_packages(walk, key))
         for wanted in _wanted(walk.chosen[key], extra, walk.markers):
             queue.extend(_visit(walk, key, wanted))
     return Closure(
@@ -101,6 +104,19 @@ def _visit(walk: _Walk, key: str, wanted: Requirement) -> list[tuple[str, str]]:
     if needed != key:
         walk.requires.setdefault(key, set()).add(needed)
     return [(needed, ""), *((needed, extra) for extra in wanted.extras)]
+
+
+def _visit_packages(walk: _Walk, key: str) -> list[tuple[str, str]]:
+    """Follow what dpkg knows of a distribution that came with a Debian package."""
+    dpkg = walk.chosen[key].file_list.dpkg
+    needed: list[tuple[str, str]] = []
+    for name in dpkg_lists.required(dpkg) if dpkg else ():
+        found = walk.environment.of_dpkg(name)
+        walk.chosen.setdefault(found.key, found)
+        if found.key != key:
+            walk.requires.setdefault(key, set()).add(found.key)
+            needed.append((found.key, ""))
+    return needed
 
 
 def _wanted(installed: Installed, extra: str, markers: Mapping[str, str]) -> list[Requirement]:

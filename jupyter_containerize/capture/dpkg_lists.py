@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from ..model.files import FileEntry
 
 _ADMIN = "/var/lib/dpkg"
+#: Where Debian keeps the modules of all its Pythons 3.
+SITE_FOLDER = "/usr/lib/python3/dist-packages"
 _METADATA_LINE = re.compile(rb"^(/usr/lib/python3[^\n]*/[^/\n]+\.(?:egg|dist)-info)$", re.MULTILINE)
 _PYTHON_LINE = re.compile(rb"^/usr/(?:local/)?lib/python3[^\n]*-packages/.", re.MULTILINE)
 #: Parts of a Debian package that nothing reads at run time.
@@ -29,6 +31,7 @@ _NOT_AT_RUN_TIME = re.compile(r"/usr/share/(?:doc|doc-base|man|lintian|bug|menu|
 class _Lists:
     by_metadata: dict[str, str]
     by_file: dict[str, str]
+    packages: frozenset[str] = frozenset()
 
 
 def owner_of_metadata(info: str) -> str:
@@ -58,6 +61,17 @@ def python_files(package: str) -> tuple[str, ...]:
 def version_of(package: str) -> str:
     """Return the installed version of a package, or ""."""
     return _fields(package).get("Version", "")
+
+
+def required(package: str) -> tuple[str, ...]:
+    """Return the installed packages with Python modules that a package depends on.
+
+    Companions are not among them: their files are the package's own. Debian removes from
+    the metadata what its `Depends` already says.
+    """
+    apart = set(_companions(package))
+    with_modules = _lists().packages
+    return tuple(name for name in _depends(package) if name in with_modules and name not in apart)
 
 
 def installed_ns(package: str) -> int:
@@ -107,7 +121,7 @@ def _lists() -> _Lists:
         for line in data.splitlines():
             if _PYTHON_LINE.match(line):
                 by_file.setdefault(os.fsdecode(line), package)
-    return _Lists(by_metadata, by_file)
+    return _Lists(by_metadata, by_file, frozenset(by_file.values()))
 
 
 def _files(package: str) -> tuple[str, ...]:
@@ -163,9 +177,11 @@ def _source(package: str) -> str:
 
 def _companions(package: str) -> tuple[str, ...]:
     source = _source(package)
-    names = re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]*)", _fields(package).get("Depends", ""))
-    return tuple(
-        name
-        for name in dict.fromkeys(names)
-        if name != package and _fields(name) and _source(name) == source
-    )
+    return tuple(name for name in _depends(package) if _fields(name) and _source(name) == source)
+
+
+def _depends(package: str) -> tuple[str, ...]:
+    """Return the names in `Depends`, alternatives included."""
+    text = _fields(package).get("Depends", "")
+    names = re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]*)", text)
+    return tuple(name for name in dict.fromkeys(names) if name != package)

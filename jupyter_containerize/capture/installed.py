@@ -89,6 +89,20 @@ class Environment:
             self._system_packages[package] = SystemPackage(package, location=location)
         return self._system_packages[package]
 
+    def of_dpkg(self, package: str) -> Installed:
+        """Return the distribution that a Debian package with Python modules brings."""
+        return self._by_dpkg.get(package) or self.system_package(
+            package, location=dpkg_lists.SITE_FOLDER
+        )
+
+    @functools.cached_property
+    def _by_dpkg(self) -> dict[str, Installed]:
+        found: dict[str, Installed] = {}
+        for one in self.installed:
+            if one.file_list.dpkg:
+                found.setdefault(one.file_list.dpkg, one)
+        return found
+
     @functools.cached_property
     def by_key(self) -> dict[str, Installed]:
         """The distribution that `importlib.metadata` finds for a name: the first on the path."""

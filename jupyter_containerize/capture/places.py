@@ -185,6 +185,6 @@ def _editable_projects(environment: Environment) -> dict[str, Installed]:
     found: dict[str, Installed] = {}
     for one in environment.installed:
         folder = editable_folder(one)
-        if folder:
+        if folder and environment.by_key[one.key] is one:
             found.setdefault(folder, one)
     return dict(sorted(found.items(), key=lambda item: -len(item[0])))

@@ -19,7 +19,6 @@ from typing import NamedTuple
 from . import conda_records, dpkg_lists
 from .disk import inside
 
-_PROJECT_FILES = ("setup.py", "setup.cfg", "pyproject.toml")
 _HIDDEN_FROM_IMPORT = (".dist-info", ".egg-info", ".libs", ".data", ".pth", ".egg-link")
 
 
@@ -134,8 +133,8 @@ def _guessed(
     rows = list(_below(info))
     if info.endswith("/EGG-INFO"):
         return ListSource.EGG, (*rows, *_below(location, skip=info))
-    # A source folder on sys.path (`setup.py develop`): its modules are local code.
-    if any(os.path.exists(f"{location}/{name}") for name in _PROJECT_FILES):
+    # Metadata beside sources on sys.path (`pip install -e`): the modules are local code.
+    if os.path.basename(location) not in ("site-packages", "dist-packages"):
         return ListSource.SOURCE, tuple(rows)
     for name in top_level or (key.replace("-", "_"), key):
         for found in (f"{location}/{name}", f"{location}/{name}.py"):
