@@ -15,6 +15,10 @@ from jupyter_containerize.model.plan import LABEL_WRITABLE, ImageConfig
 from jupyter_containerize.model.platform import Platform
 
 WRITABLE = ("/home/user/work", "/home/user", "/tmp", "/dev/shm", "/outputs")
+COMMANDS = (
+    "sh cat ls stat id env pwd sleep touch mkdir rm mv ln chmod dd df hostname kill ps seq wc "
+    "head readlink test true false yes nproc find sort uname tail mount umount grep"
+)
 #: A symbolic link, a folder: values of a layer's file table beside bytes.
 LINK, FOLDER = "link:", None
 
@@ -44,10 +48,7 @@ def busybox_files():
     """Return the files of a root file system with busybox's commands."""
     with open(shutil.which("busybox"), "rb") as file:
         files = {"/bin/busybox": file.read()}
-    for name in (
-        "sh cat ls stat id env pwd sleep touch mkdir rm mv ln chmod dd df hostname kill ps seq wc "
-        "head readlink test true false yes nproc nc wget ip mount umount find sort uname tail"
-    ).split():
+    for name in COMMANDS.split():
         files[f"/bin/{name}"] = f"{LINK}busybox"
     files["/etc/passwd"] = b"root:x:0:0::/root:/bin/sh\nuser:x:1000:0::/home/user:/bin/sh\n"
     # A static busybox cannot load the modules that other entries would need.

@@ -45,6 +45,7 @@ class Launch:
     arguments: tuple[str, ...] | None = None
     layers: dict[str, int] = field(default_factory=dict)
     confinement: Confinement | None = None
+    own_network: bool = False
     stop_signal: int = 15
     limits: Limits = field(default_factory=Limits)
     lock: int = -1

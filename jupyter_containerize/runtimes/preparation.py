@@ -58,6 +58,7 @@ class Preparation:
             environment=self._environment(),
             arguments=tuple(made.arguments),
             layers=made.layers,
+            own_network=not self.spec.network,
         )
 
     def _launch_proot(self) -> Launch:

@@ -86,9 +86,11 @@ class Supervisor:
         if self.launch["ports"]:
             from . import relay  # noqa: PLC0415 - asyncio is slow to import
 
-            inside = container.entry() if self.launch["kind"] == "bubblewrap" else None
+            inside = container.entry() if self.launch["own_network"] else None
             sockets = os.path.join(self.folder, run_folder.SCRATCH, "sockets")
             self.relay = relay.start(self.launch["ports"], sockets=sockets, inside=inside)
+            for port in self.launch["ports"]:
+                os.close(port["listener"])
 
     def _handle_signals(self) -> None:
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
@@ -197,8 +199,9 @@ def main() -> int:
         launch = json.load(file)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    # Nobody but this process may keep the run's lock.
-    os.set_inheritable(launch["lock"], False)  # noqa: FBT003 - positional only
+    # Nothing that was inherited may reach the container; the lock least of all.
+    for descriptor in (launch["lock"], *(port["listener"] for port in launch["ports"])):
+        os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional only
     supervisor = Supervisor(folder, launch)
     try:
         supervisor.run()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import time
 from dataclasses import dataclass
 
 import pytest
 
 from jupyter_containerize.errors import ContainerizeError
-from jupyter_containerize.model.run import Isolation, Limits, Mount, RunSpec, RunState
+from jupyter_containerize.model.run import Isolation, Limits, Mount, Port, RunSpec, RunState
 from jupyter_containerize.oci.store import Store
-from jupyter_containerize.runtimes import bubblewrap, isolation, run_folder
+from jupyter_containerize.runtimes import bubblewrap, isolation, processes, run_folder
 from jupyter_containerize.runtimes.sandbox import SandboxRuntime
 
 RUNTIMES = {
@@ -219,7 +220,7 @@ def test_nothing_else_is_writable(box, place):
 )
 def test_the_images_files_cannot_be_changed(box, attempt):
     before = _contents(box.store)
-    run, log = box.run(f"{attempt}; cat /opt/only/in/top")
+    _, log = box.run(f"{attempt}; cat /opt/only/in/top")
     assert log.endswith("top\n"), log
     assert _contents(box.store) == before
 
@@ -356,19 +357,68 @@ def test_no_privileges_and_no_way_to_get_any(box):
 # -- the network -------------------------------------------------------------------------
 
 
-def test_there_is_no_network_unless_asked_for(box, tmp_path):
-    import http.server
-    import threading
+@pytest.fixture(scope="module")
+def python_image(box, tiny_images):
+    """An image with Python and sockets."""
+    return tiny_images.image(box.store, tiny_images.python_files("socket")).digest
 
-    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    ask = f"wget -q -O /dev/null -T 3 http://127.0.0.1:{server.server_port}/"
-    try:
-        assert box.run(ask)[0].exit_code != 0
-        run, log = box.run(ask, network=True)
+
+CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 3)"
+SERVE = """
+import os, socket, sys
+try:
+    server = socket.create_server(('127.0.0.1', int(sys.argv[1])))
+except OSError:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind('/run/containerize/' + sys.argv[1])
+    server.listen()
+print('ready', flush=True)
+while True:
+    client = server.accept()[0]
+    client.sendall(client.recv(1000)[::-1] + b'x' * 1_000_000)
+    client.close()
+"""
+
+
+def test_there_is_no_network_unless_asked_for(box, python_image):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        ask = ("/bin/python", "-I", "-S", "-c", CONNECT, port)
+        run, log = box.run(ask, image=python_image)
+        assert run.exit_code != 0
+        assert "PermissionError" in log or "refused" in log
+        run, log = box.run(ask, image=python_image, network=True)
         assert run.exit_code == 0, log
-    finally:
-        server.shutdown()
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_a_published_port_answers_on_loopback(box, python_image, network):
+    run = box.start(
+        ("/bin/python", "-I", "-S", "-c", SERVE, "8765"),
+        image=python_image,
+        ports=(Port(0, 8765),),
+        network=network,
+    )
+    box.until(run, "ready")
+    host, _, port = run.endpoint.removeprefix("http://").partition(":")
+    for word in (b"abc", b"again"):
+        with socket.create_connection((host, int(port)), 5) as client:
+            client.sendall(word)
+            client.shutdown(socket.SHUT_WR)
+            with client.makefile("rb") as answer:
+                assert answer.read() == word[::-1] + b"x" * 1_000_000
+    run = box.runtime.stop(run.id, store=box.store, grace_s=1)
+    assert run.state is RunState.STOPPED
+
+
+def test_a_port_in_use_is_an_error_at_once(box):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        before = box.runtime.list(store=box.store)
+        with pytest.raises(ContainerizeError) as caught:
+            box.start("true", ports=(Port(taken, 80),))
+    assert caught.value.code == "port-in-use"
+    assert box.runtime.list(store=box.store) == before
 
 
 # -- limits ------------------------------------------------------------------------------
@@ -467,9 +517,7 @@ def _processes_naming(text, program=""):
 
 
 def _descendants(pids):
-    from jupyter_containerize.runtimes.processes import tree
-
-    return [below for pid in pids for below in tree(pid)]
+    return [below for pid in pids for below in processes.tree(pid)]
 
 
 def _contents(store):
