@@ -7,6 +7,7 @@ import os
 import uuid
 from typing import Any
 
+from .outputs import plain_json
 from .problem import CannotStart
 
 
@@ -59,9 +60,11 @@ class RunningNotebook:
             },
         )
 
-    def write(self, path: str) -> None:
+    def write(self, path: str, *, widgets: dict[str, Any] | None = None) -> None:
         """Write the notebook, whole or not at all: a reader or a kill never meets half of it."""
         data = dict(self.data, cells=[_on_disk(cell) for cell in self.data["cells"]])
+        if widgets:
+            data["metadata"] = dict(data["metadata"], widgets=plain_json(widgets))
         partial = f"{path}.partial"
         with open(partial, "w", encoding="utf-8", errors="replace") as file:
             json.dump(data, file, indent=1, ensure_ascii=False)

@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 from .log import Log
+from .widgets import Widgets
 
 
 class Recorder:
@@ -28,11 +29,14 @@ class Recorder:
         self._own: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("cell")
         self._displays: dict[str, list[dict[str, Any]]] = {}
         self._clear_next: set[int] = set()
+        self._widget: dict[str, Any] | None = None
+        self.widgets = Widgets(self._redirect)
 
     def open(self, cell: dict[str, Any]) -> None:
         """Send outputs to this notebook cell from now on."""
         cell["outputs"] = []
         self._cell = cell
+        self._widget = None
         self._own.set(cell)
 
     def close(self) -> None:
@@ -45,12 +49,12 @@ class Recorder:
         if not text:
             return
         with self._lock:
-            self._log.pass_on(name, text)
             outputs = self._outputs()
             if outputs and outputs[-1]["output_type"] == "stream" and outputs[-1]["name"] == name:
                 outputs[-1]["text"].append(text)
             else:
                 outputs.append({"output_type": "stream", "name": name, "text": [text]})
+            self._log.pass_on(name, text)  # last: a signal may interrupt it
 
     def result(self, count: int, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Add the value of a cell's last expression."""
@@ -96,8 +100,11 @@ class Recorder:
             self._outputs().append(output)
             self._log.show(output["data"])
 
+    def _redirect(self, widget: dict[str, Any] | None) -> None:
+        self._widget = widget
+
     def _here(self) -> dict[str, Any] | None:
-        return self._own.get(self._cell)
+        return self._widget or self._own.get(self._cell)
 
     def _outputs(self) -> list[dict[str, Any]]:
         cell = self._here()

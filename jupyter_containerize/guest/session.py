@@ -26,7 +26,7 @@ from .streams import CellStream
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 BETWEEN_CELLS_SECONDS = 0.01  # a kernel's loop turns while the next request is on its way
-EXIT_SECONDS = 10.0
+EXIT_SECONDS = 5.0
 
 
 def run(arguments: list[str]) -> int:
@@ -89,6 +89,7 @@ class Session:
         sys.stdout = CellStream("stdout", 1, self._recorder.stream)
         sys.stderr = CellStream("stderr", 2, self._recorder.stream)
         self._shell = make_shell(self._recorder)
+        self._recorder.widgets.listen()
         self._runner = CellRunner(self._shell)
 
     def run(self, before: Listing) -> int:
@@ -161,8 +162,9 @@ class Session:
         return f"cell {number}" if number else "parameters"
 
     def _save(self) -> bool:
+        widgets = self._recorder.widgets.metadata()
         try:
-            self._notebook.write(self._executed)
+            self._notebook.write(self._executed, widgets=widgets)
         except OSError as error:
             self._log.say(f"The executed notebook cannot be written: {error}")
             return False

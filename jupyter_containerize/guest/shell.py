@@ -17,8 +17,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import Javascript, display
 from traitlets import Any as AnyTrait
 from traitlets import Bool, Instance, Type, default
-from traitlets.config import Config
 
+from .kernel_marks import REQUEST, config, kernel, load_modules
 from .outputs import Recorder
 
 
@@ -113,6 +113,10 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc] # IPython has
         """Stop after this cell: `exit()` and `quit()`."""
         self.leaving = True
 
+    def get_parent(self) -> dict[str, Any]:
+        """Return the request that is answered: `Output` widgets ask for it."""
+        return REQUEST
+
     def enable_gui(self, gui: str | None = None) -> None:
         """Do nothing: there is no screen, and asyncio runs already."""
 
@@ -131,11 +135,10 @@ def flush() -> None:
 
 def make_shell(recorder: Recorder) -> ZMQInteractiveShell:
     """Return the process' one shell; `__main__` is its namespace from now on."""
-    config = Config()
-    config.IPKernelApp.connection_file = ""  # tqdm asks whether the section is there
-    config.HistoryManager.enabled = False
+    load_modules(ZMQInteractiveShell)
     shell: ZMQInteractiveShell = ZMQInteractiveShell.instance(
-        config=config,
+        config=config(),
+        kernel=kernel(),
         user_ns={},
         compiler_class=CellCompiler,
         ipython_dir=tempfile.mkdtemp(prefix="ipython-"),
