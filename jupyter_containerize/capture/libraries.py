@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -37,8 +38,10 @@ def find(
     opened) with whom it belongs to as a reason names it: `numpy`, `the interpreter`, `git`.
     `mapped` are the paths that the kernel has mapped executable (the record's `maps`),
     `environment` the kernel's variables as far as they are recorded (`LD_LIBRARY_PATH`).
-    Errors: `musl-not-supported`, `interpreter-not-elf`.
+    Elsewhere than on Linux nothing is found. Errors: `musl-not-supported`, `interpreter-not-elf`.
     """
+    if not sys.platform.startswith("linux"):
+        return (), ()
     linker = Linker(
         interpreter.real_executable or interpreter.executable,
         library_path=environment.get("LD_LIBRARY_PATH", ""),

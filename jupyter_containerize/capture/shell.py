@@ -19,10 +19,10 @@ _BUILT_IN_WORDS = """
 _BUILT_IN = frozenset(_BUILT_IN_WORDS.split())
 #: Words after which a command may follow at once.
 _OPENING = frozenset(
-    {"!", "{", "if", "then", "elif", "else", "while", "until", "do", "time", "coproc"}
+    {"!", "{", "if", "then", "elif", "else", "while", "until", "do", "time", "coproc", "function"}
 )
 #: Words that are followed by no command; the rest up to the next separator is passed over.
-_CLOSING = frozenset({"}", "fi", "done", "esac", "for", "case", "select", "function", "in"})
+_CLOSING = frozenset({"}", "fi", "done", "esac", "for", "case", "select", "in"})
 #: Programs that start the program named among their arguments.
 _STARTERS = frozenset(
     {"sudo", "env", "nice", "nohup", "timeout", "xargs", "stdbuf", "setsid", "ionice", "time"}
@@ -34,6 +34,7 @@ _HERE_DOCUMENT = re.compile(
     r"<<-?\s*(['\"]?)(\w+)\1([^\n]*)\n.*?^\s*\2\s*$", re.DOTALL | re.MULTILINE
 )
 _ARITHMETIC = re.compile(r"\$?\(\(.*?\)\)", re.DOTALL)
+_FUNCTION = re.compile(r"(?:\bfunction\s+|\balias\s+|(?=[\w-]+\s*\(\s*\)))([\w-]+)")
 _PLAIN_NAME = re.compile(r"[\w./+~@%:,-]+")
 _SEPARATOR = re.compile(r"[();|&\n]+")
 _DEPTH_AT_MOST = 5
@@ -42,9 +43,11 @@ _DEPTH_AT_MOST = 5
 def programs(text: str) -> tuple[str, ...]:
     """Return the programs that the shell command or script `text` calls, in order, each once.
 
-    The shell's own commands and names that only a running shell knows (`$TOOL`) are left out.
+    The shell's own commands, functions that `text` defines, and names that only a running
+    shell knows (`$TOOL`) are left out.
     """
-    return tuple(dict.fromkeys(_programs(text, _DEPTH_AT_MOST)))
+    own = set(_FUNCTION.findall(text))
+    return tuple(name for name in dict.fromkeys(_programs(text, _DEPTH_AT_MOST)) if name not in own)
 
 
 def _programs(text: str, depth: int) -> Iterator[str]:
@@ -96,7 +99,7 @@ def _tokens(text: str) -> Iterator[str]:
 def _of_command(words: list[str], depth: int) -> Iterator[str]:
     rest = list(words)
     while rest and (rest[0] in _OPENING or _ASSIGNMENT.match(rest[0])):
-        rest.pop(0)
+        del rest[: 2 if rest[0] == "function" else 1]
     if not rest or rest[0] in _CLOSING:
         return
     name, arguments = rest[0], rest[1:]

@@ -225,10 +225,9 @@ def _tools(
 ) -> set[FileEntry]:
     # IPython gives `x = !command` to the program in SHELL, everything else to sh.
     found = _ways(*_TOOLS, environment.get("SHELL", ""))
-    terminals = _TERMINALS | {environment.get("TERM", "dumb")}
     own = os.path.join(interpreter.base_prefix, "share", "terminfo")
-    for folder in (*_TERMINAL_FOLDERS, own, environment.get("TERMINFO", "")):
-        found |= _ways(*(f"{folder}/{name[:1]}/{name}" for name in terminals if folder))
+    for folder in (*_TERMINAL_FOLDERS, own):
+        found |= _ways(*(f"{folder}/{name[0]}/{name}" for name in _TERMINALS))
     names = {os.path.basename(path) for path in mapped}
     for start, places in _DATA_OF_LIBRARIES.items():
         if any(name.startswith(start) for name in names):

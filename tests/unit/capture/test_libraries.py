@@ -232,3 +232,9 @@ def test_files_of_other_machines_are_passed_over(find, build, tmp_path):
 
     assert "libneeded.so" not in found
     assert findings == ()
+
+
+def test_elsewhere_than_on_linux_nothing_is_found(find, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    assert find("/usr/bin/env") == ({}, ())

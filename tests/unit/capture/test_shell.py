@@ -38,6 +38,8 @@ from jupyter_containerize.capture.shell import programs
         ("$TOOL x; {cmd} y; 'a b' c", ""),
         ("echo $((1+2)); ((i++))", ""),
         ("cut -d'", "cut"),
+        ("greet() { figlet $1; }; greet you; function bye { ls; }; bye", "figlet ls"),
+        ("alias ll='ls -l'; ll", ""),
         ("", ""),
     ],
 )
