@@ -154,7 +154,8 @@ class _Composer:
         for program in self._snapshot.executables:
             entries.update(self._shared(sort_files(program.files, self._placement)))
         names = [program.name for program in self._snapshot.executables]
-        self._add(LayerKind.LIBRARIES, "programs", entries, names)
+        tools = SystemGroup.TOOLS.value
+        self._add(LayerKind.LIBRARIES, "programs", entries, [*names, tools])
 
     def _distribution(self, distribution: Distribution) -> dict[str, Entry]:
         found = sort_files(

@@ -52,23 +52,27 @@ def group(distributions: Iterable[Distribution], max_layers: int) -> tuple[Group
     """
     room = max(max_layers - _OTHER_LAYERS - GROUPS, 0)
     by_size = sorted(distributions, key=lambda d: (-d.size_bytes, d.key))
-    large = [d for d in by_size if d.size_bytes >= LARGE_BYTES][:room]
+    seldom = [d for d in by_size if d.key in _SELDOM_CHANGED]
+    others = [d for d in by_size if d.key not in _SELDOM_CHANGED]
+    large = [d for d in others if d.size_bytes >= LARGE_BYTES][:room]
     own = {id(d) for d in large}
-    groups = [Group(LayerKind.DISTRIBUTION, f"{d.name} {d.version}", (d,)) for d in large]
+    groups = [_group("IPython and what it requires", seldom)] if seldom else []
+    groups += [Group(LayerKind.DISTRIBUTION, f"{d.name} {d.version}", (d,)) for d in large]
     buckets: dict[int, list[Distribution]] = {}
-    for distribution in by_size:
+    for distribution in others:
         if id(distribution) not in own:
             buckets.setdefault(_bucket(distribution.key), []).append(distribution)
-    for number in sorted(buckets):
-        members = tuple(sorted(buckets[number], key=lambda d: d.key))
-        title = "IPython and what it requires" if number == 0 else f"packages, group {number}"
-        groups.append(Group(LayerKind.DISTRIBUTIONS, title, members))
+    groups += [_group(f"packages, group {n}", buckets[n]) for n in sorted(buckets)]
     return tuple(groups)
 
 
+def _group(title: str, members: Iterable[Distribution]) -> Group:
+    ordered = tuple(sorted(members, key=lambda d: d.key))
+    return Group(LayerKind.DISTRIBUTIONS, title, ordered)
+
+
 def _bucket(key: str) -> int:
-    if key in _SELDOM_CHANGED:
-        return 0
+    """Return the group of a distribution: by its name alone, evenly spread."""
     return hashlib.sha256(key.encode()).digest()[0] % GROUPS + 1
 
 
