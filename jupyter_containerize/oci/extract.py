@@ -153,14 +153,18 @@ class Extractor:
         name = _ROOT
         for part in parts:
             name = self._follow(_join(name, part))
-            kind = self._kinds.get(name)
-            if kind is None:
-                self._make_folder(name, 0o755, 0)
-                self._kinds[name] = MemberKind.FOLDER
-            elif kind is not MemberKind.FOLDER:
-                raise bad_layer(f"{direct!r} leads through a file.")
-            new.add(name)
+            self._ensure_folder(name, new)
         return name
+
+    def _ensure_folder(self, name: bytes, new: set[bytes]) -> None:
+        kind = self._kinds.get(name)
+        if kind is None:
+            self._ensure_folder(name.rpartition(b"/")[0], new)
+            self._make_folder(name, 0o755, 0)
+            self._kinds[name] = MemberKind.FOLDER
+        elif kind is not MemberKind.FOLDER:
+            raise bad_layer(f"{name!r} is a file and a folder at once.")
+        new.add(name)
 
     def _resolve(self, parts: list[bytes]) -> bytes:
         name = _ROOT
