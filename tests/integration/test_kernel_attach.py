@@ -48,29 +48,29 @@ def live(environment, tmp_path):
 
 
 def test_a_kernel_that_ran_before_we_came(live):
-    live.execute("import colorsys\nx = 1")
+    live.execute("import tabnanny\nx = 1")
     record = live.record()
     assert record["executions"] == []
-    assert record["history"] == ["import colorsys\nx = 1"]
+    assert record["history"] == ["import tabnanny\nx = 1"]
     assert record["kernel"]["extension_loaded_after"] == 1
-    assert record["names"] == {"colorsys": "module", "x": "int"}
-    live.execute("import wave")
+    assert record["names"] == {"tabnanny": "module", "x": "int"}
+    live.execute("import sched")
     rows = {row[0]: row[4] for row in live.record()["modules"]}
-    assert (rows["colorsys"], rows["wave"]) == (0, 1)
+    assert (rows["tabnanny"], rows["sched"]) == (0, 1)
     assert not [name for name in rows if "containerize" in name]
 
 
 def test_the_cell_that_loads_the_probe_is_recorded_too(live):
     live.execute("x = 0")
-    live.execute(f"import colorsys\n{injection.code('install')}\nimport wave\nprint('loaded')")
+    live.execute(f"import tabnanny\n{injection.code('install')}\nimport sched\nprint('loaded')")
     live.execute("print('next')")
     record = live.record()
     first, second = record["executions"]
-    assert first["source"].startswith("import colorsys")
+    assert first["source"].startswith("import tabnanny")
     assert (first["seq"], first["execution_count"], first["outputs"]) == (1, 2, None)
     assert second["outputs"][0]["text"] == "next\n"
     rows = {row[0]: row[4] for row in record["modules"]}
-    assert (rows["colorsys"], rows["wave"]) == (0, 1)
+    assert (rows["tabnanny"], rows["sched"]) == (0, 1)
 
 
 def test_what_json_does_not_know_costs_nothing(live):
@@ -149,13 +149,13 @@ def test_uninstalling_puts_everything_back(live):
 
 
 def test_the_fresh_kernel_s_modules_are_cached(live, tmp_path):
-    live.execute("import colorsys")
+    live.execute("import tabnanny")
     record = live.record()
     cache = tmp_path / "cache"
     metadata = {"kernelspec": {"name": "no-such-kernel"}}
     first = baseline.modules(record, metadata=metadata, cache=str(cache))
     assert {"IPython", "ipykernel", "json"} < first
-    assert "colorsys" not in first
+    assert "tabnanny" not in first
     stored = list(cache.iterdir())
     stored[0].write_text('["kept"]')
     assert baseline.modules(record, metadata=metadata, cache=str(cache)) == {"kept"}

@@ -22,6 +22,7 @@ def folders(source, names, cwd, home):
     seen = set()
     words = [match.group("quoted") or match.group("bare") for match in _WORDS.finditer(source)]
     values = [names.get(name) for name in _NAMES.findall(source)[:_MAX_WORDS]]
+    values += [os.environ.get(word) for word in words if word and word.isupper()]
     words = words[:_MAX_WORDS] + [_as_text(value) for value in values]
     for word in words:
         if not word or word in seen or "\0" in word or len(word) > _PATH_MAX:

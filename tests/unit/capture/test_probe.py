@@ -74,12 +74,14 @@ def test_the_front_end_tells_the_notebook(tmp_path, monkeypatch, session, found)
     assert code == {"notebook_path": str(notebook), "found_by": "__vsc_ipynb_file__"}
 
 
-def test_folders_that_a_cell_points_at(tmp_path):
+def test_folders_that_a_cell_points_at(tmp_path, monkeypatch):
     (tmp_path / "data" / "deep").mkdir(parents=True)
     (tmp_path / "data" / "x.csv").touch()
     (tmp_path / "work").mkdir()
+    (tmp_path / "far").mkdir()
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "far"))
     names = {"BASE": str(tmp_path / "data" / "deep"), "other": 5, "long": "x" * 10_000}
-    source = "read('../data/x.csv'); glob('../data/*.csv'); BASE; '/usr/share'; '/proc/self'; 'https://x/y'"
+    source = "read('../data/x.csv'); glob('../data/*.csv'); BASE; environ['DATA_DIR']; '/usr/share'; '/proc/self'; 'https://x/y'"
     found = {
         (folder, bool(file), deep)
         for _, folder, file, deep in literals.folders(
@@ -87,7 +89,12 @@ def test_folders_that_a_cell_points_at(tmp_path):
         )
     }
     data = str(tmp_path / "data")
-    assert found == {(data, True, False), (data, False, True), (f"{data}/deep", False, True)}
+    assert found == {
+        (data, True, False),
+        (data, False, True),
+        (f"{data}/deep", False, True),
+        (str(tmp_path / "far"), False, True),
+    }
 
 
 @pytest.mark.parametrize(
