@@ -25,7 +25,7 @@ from ..model.plan import (
     LayerPlan,
 )
 from ..model.reference import Reference
-from ..model.snapshot import Distribution, Snapshot, SystemGroup
+from ..model.snapshot import Distribution, NativeLibrary, Snapshot, SystemGroup
 from . import loader_cache
 from .check import check_paths
 from .config import created, image_config, writable_folders
@@ -102,7 +102,7 @@ class _Composer:
         layers = with_own_folders(
             self._layers,
             roots=writable_folders(self._snapshot),
-            except_under=[moved.kernel for moved in self._placement.moved],
+            kept_prefixes=self._placement.kept_prefixes,
         )
         check_paths(layers, targets=self._targets, folders=self._folders)
         return layers
@@ -136,15 +136,24 @@ class _Composer:
             found = sort_files(copied, self._placement, bytecode=files.bytecode, cache_tag=tag)
             entries.update(self._shared(found))
             contains.append(files.group.value)
+        for library in self._snapshot.libraries:
+            if self._is_interpreters(library):
+                entries.update(self._shared(sort_files(library.files, self._placement)))
+                contains.append(library.soname)
         title = f"Python {self._snapshot.interpreter.version} and system files"
         self._add(LayerKind.BASE, title, entries, contains)
 
     def _libraries(self) -> None:
         entries: dict[str, Entry] = {}
-        for library in self._snapshot.libraries:
+        libraries = [one for one in self._snapshot.libraries if not self._is_interpreters(one)]
+        for library in libraries:
             entries.update(self._shared(sort_files(library.files, self._placement)))
-        names = [library.soname for library in self._snapshot.libraries]
+        names = [library.soname for library in libraries]
         self._add(LayerKind.LIBRARIES, "shared libraries", entries, names)
+
+    def _is_interpreters(self, library: NativeLibrary) -> bool:
+        """Tell whether a library lies in a moved prefix (libpython): it changes with Python."""
+        return self._placement.folder(posixpath.dirname(library.path)).moved is not None
 
     def _programs(self) -> None:
         entries: dict[str, Entry] = {}

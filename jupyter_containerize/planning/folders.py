@@ -26,20 +26,21 @@ def with_own_folders(
     layers: Iterable[tuple[LayerPlan, set[str]]],
     *,
     roots: Sequence[str],
-    except_under: Sequence[str],
+    kept_prefixes: Sequence[str],
 ) -> tuple[LayerPlan, ...]:
     """Return `layers` with every folder at or under `roots` (but /tmp) owned by the image's user.
 
     Each layer comes with its `parents`. A layer that has anything under such a folder names
     the folder itself, else unpacking it would give the folder back to root. Local code and
     data there belong to the user too: cells may change them. The links layer has all of
-    `roots`.
+    `roots`. What lies in one of `kept_prefixes` (conda's, often below HOME) stays root's.
     """
     own = [root for root in roots if root not in _OURS_TO_GIVE]
 
     def is_own(path: str) -> bool:
-        return any(under(path, root) for root in own) and not any(
-            under(path, prefix) for prefix in except_under
+        return path in own or (
+            any(under(path, root) for root in own)
+            and not any(under(path, prefix) for prefix in kept_prefixes)
         )
 
     return tuple([_completed(layer, folders, own, is_own) for layer, folders in layers])

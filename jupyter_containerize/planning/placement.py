@@ -69,7 +69,10 @@ class Placement:
         self._resolved.clear()
         self._folders: dict[str, Folder] = {}
         interpreter = snapshot.interpreter
-        self._kept = (interpreter.base_prefix, interpreter.prefix) if interpreter.conda else ()
+        #: A conda prefix is in its files' contents: it stays where it is.
+        self.kept_prefixes = (
+            (interpreter.base_prefix, interpreter.prefix) if interpreter.conda else ()
+        )
         self.moved = self._find_moved(snapshot)
         self._sites = tuple(
             self.resolve(path)
@@ -128,7 +131,7 @@ class Placement:
 
     def is_shared(self, target: str) -> bool:
         """Tell whether an image path names nobody's own place."""
-        return any(under(target, folder) for folder in (*_SYSTEM, *self._kept))
+        return any(under(target, folder) for folder in (*_SYSTEM, *self.kept_prefixes))
 
     def _find_moved(self, snapshot: Snapshot) -> tuple[Moved, ...]:
         interpreter = snapshot.interpreter

@@ -22,6 +22,7 @@ from jupyter_containerize.model.snapshot import (
     DataFile,
     Executable,
     LocalCode,
+    NativeLibrary,
     SystemFiles,
     SystemGroup,
 )
@@ -435,3 +436,31 @@ def test_sizes_are_those_of_the_files(small, options):
     base = result.layers[0]
     files = sum(e.content.size_bytes for e in base.entries if isinstance(e.content, FileContent))
     assert base.size_bytes == files + 20
+
+
+def test_a_notebook_inside_the_venvs_folder_may_be_written(small, options):
+    snapshot = small(venv="/home/anna/v", folder="/home/anna/v/notebooks")
+    final = entries(plan(snapshot, options))
+    assert final["/home/anna/v/notebooks"].group_writable
+    assert final["/home/anna/v/lib"].content == LinkContent("/opt/jupyter-containerize/env/lib")
+
+
+def test_conda_below_home_stays_roots(small, options):
+    snapshot = small(venv="/home/anna/conda", base="/home/anna/conda")
+    snapshot = dataclasses.replace(
+        snapshot, interpreter=dataclasses.replace(snapshot.interpreter, conda=True)
+    )
+    final = entries(plan(snapshot, options))
+    assert final["/home/anna"].group_writable
+    assert not any(e.group_writable for t, e in final.items() if t.startswith("/home/anna/conda"))
+
+
+def test_the_interpreters_own_library_is_in_the_base(small, options, make):
+    path = "/home/anna/.pyenv/versions/3.11.7/lib/libpython3.11.so.1.0"
+    snapshot = small()
+    own = NativeLibrary("libpython3.11.so.1.0", path, (make.file(path),))
+    snapshot = dataclasses.replace(snapshot, libraries=(*snapshot.libraries, own))
+    result = plan(snapshot, options)
+    target = "/opt/jupyter-containerize/python/lib/libpython3.11.so.1.0"
+    assert target in entries(result, LayerKind.BASE)
+    assert target not in entries(result, LayerKind.LIBRARIES)
