@@ -70,6 +70,7 @@ class Preparation:
             command=proot.reporting(self._command(), self.rootfs),
             environment={**self._environment(), **own},
             confinement=confinement,
+            folder=self.folder,
         )
 
     def _layout(self) -> Layout:

@@ -70,10 +70,13 @@ def prepare(layout: Layout) -> tuple[list[str], Confinement]:
         path: _no_colon(mount.host, layout.scratch, number)
         for number, (path, mount) in enumerate(layout.mounts.items())
     }
-    command = [program, "-r", root, "-w", layout.working_dir]
+    # A colon ends a path in `-b`; PRoot is started in the run's folder, whose path may have one.
+    own = os.path.dirname(layout.scratch)
+    command = [program, "-r", os.path.relpath(root, own), "-w", layout.working_dir]
     for path, source in {**shown, **layout.files, **places, **mounts}.items():
         mount_point(root, path, folder=os.path.isdir(source))
-        command += ["-b", f"{source}:{path}"]
+        inside = source.startswith(f"{own}/")
+        command += ["-b", f"{os.path.relpath(source, own) if inside else source}:{path}"]
     kept = [path for path, mount in layout.mounts.items() if mount.read_only]
     readable = [root, start, *shown.values(), *layout.files.values(), *_libraries(program)]
     writable = [*places.values(), *devices, *(root + path for path in layout.writable)]

@@ -142,6 +142,7 @@ def _become_proot(launch: dict[str, Any], *, output: int, code: int, gate: int) 
         os._exit(127)
 
     def confine() -> None:
+        os.chdir(launch["folder"])
         os.dup2(code, EXIT_CODE_FD)
         confinement.apply(**launch["confinement"])
 

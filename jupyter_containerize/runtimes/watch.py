@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import processes
 from .cgroup import Group
@@ -14,8 +13,7 @@ from .containment import Container
 _INTERVAL_S = 0.2
 
 
-@dataclass(frozen=True)
-class Excess:
+class Excess(NamedTuple):
     """A limit was passed; `gently` gives the container its grace period."""
 
     reason: str
