@@ -224,24 +224,37 @@ def _weight(hit: Hit) -> int:
 
 
 def _finding(hit: Hit, place: _Place, allow: Sequence[str], line: int | None) -> Finding:
-    code = f"secret-{hit.kind}" if hit.certain else hit.kind
     where = f"{place.text}, line {line}," if line is not None else place.text
-    finding = Finding(
-        code,
-        Severity.BLOCKING if hit.certain else Severity.WARNING,
-        f"{where} holds {hit.name} (not shown).",
-        "Whoever gets the image could read it.",
-        (
-            "Take it out, read it from a variable that you set when you run the image "
-            f"(--env NAME=VALUE), or accept it with --allow-secret '{code}@{place.names[0]}'."
-        ),
-        cell=place.cell,
-        line=line,
-        path=place.path,
-    )
-    if any(_allows(text, code, place) for text in allow):
-        return replace(finding, severity=Severity.INFO, why="Accepted with --allow-secret.", fix="")
-    return finding
+    if not hit.certain:
+        found = Finding(
+            "possible-secret",
+            Severity.WARNING,
+            f"{where} holds {hit.name} (not shown).",
+            "It may be a credential; whoever gets the image could read it.",
+            "Take it out if it is one.",
+            cell=place.cell,
+            line=line,
+            path=place.path,
+        )
+    else:
+        found = Finding(
+            f"secret-{hit.kind}",
+            Severity.BLOCKING,
+            f"{where} holds {hit.name} (not shown).",
+            "Whoever gets the image could read it.",
+            (
+                "Take it out, read it from a variable that you set when you run the image "
+                "(--env NAME=VALUE), or accept it with "
+                f"--allow-secret 'secret-{hit.kind}@{place.names[0]}'."
+            ),
+            cell=place.cell,
+            line=line,
+            path=place.path,
+        )
+    if any(_allows(text, found.code, place) for text in allow):
+        accepted = "Accepted with --allow-secret."
+        return replace(found, severity=Severity.INFO, why=accepted, fix="")
+    return found
 
 
 def _allows(text: str, code: str, place: _Place) -> bool:
