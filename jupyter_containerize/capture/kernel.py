@@ -176,6 +176,7 @@ async def _start(
 ) -> None:
     try:
         await manager.start_kernel(
+            extra_arguments=_extra_arguments(manager),
             cwd=file.folder,
             env={**os.environ, "JPY_SESSION_NAME": file.path},
             stdout=log,  # ours may carry events
@@ -191,6 +192,13 @@ async def _start(
         manager,
         connection.call(client, "install", notebook=file.path, outputs=False, timeout_s=None),
     )
+
+
+def _extra_arguments(manager: AsyncKernelManager) -> list[str]:
+    """Keep what we run out of the user's IPython history, as nbclient does."""
+    spec = manager.kernel_spec
+    is_ipykernel = spec is not None and any("ipykernel" in word for word in spec.argv)
+    return ["--HistoryManager.hist_file=:memory:"] if is_ipykernel else []
 
 
 async def _end(manager: AsyncKernelManager, client: AsyncKernelClient) -> None:

@@ -65,6 +65,7 @@ def test_the_cell_that_loads_the_probe_is_recorded_too(live):
     live.execute(f"import tabnanny\n{injection.code('install')}\nimport sched\nprint('loaded')")
     live.execute("print('next')")
     record = live.record()
+    assert not [row for row in record["opens"] if "history.sqlite" in row["path"]]
     first, second = record["executions"]
     assert first["source"].startswith("import tabnanny")
     assert (first["seq"], first["execution_count"], first["outputs"]) == (1, 2, None)

@@ -92,6 +92,12 @@ def test_nothing_of_ours_is_seen_by_cells(run):
     assert executed.record["problems"] == []
 
 
+def test_the_user_s_history_is_left_alone(run):
+    executed = run("get_ipython().history_manager.hist_file")
+    assert "':memory:'" in executed.record["executions"][0]["outputs"][0]["data"]["text/plain"]
+    assert not [row for row in executed.record["opens"] if "history.sqlite" in row["path"]]
+
+
 def test_outputs_ids_and_progress(run):
     events = []
     executed = run(

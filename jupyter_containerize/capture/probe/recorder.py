@@ -246,7 +246,9 @@ class Recorder:
         }
 
     def opens(self, modules, mapped):
-        """Return what was opened in order, without what is a module's own file."""
+        """Return what was opened in order, without modules' own files and IPython's history."""
+        manager = getattr(self.shell, "history_manager", None)
+        history = str(getattr(manager, "hist_file", "") or "/dev/null")
         code = {row[1] for row in modules if row[1]} | {row[2] for row in modules if row[2]}
         found = list(self.journal.opens.values())
         watched = self.watch.rows() if self.watch else ()
@@ -263,7 +265,7 @@ class Recorder:
                     found.append((1 << 60, path, "", "r", "mapped", 0, facts_now))
         rows, told = [], set()
         for _, path, given, mode, via, seq, facts_then in sorted(found, key=lambda row: row[0]):
-            if path in code or (path, mode, seq) in told:
+            if path in code or path.startswith(history) or (path, mode, seq) in told:
                 continue
             told.add((path, mode, seq))
             rows.append(
