@@ -8,6 +8,7 @@ import contextvars
 import datetime as dt
 import math
 import numbers
+import os
 import threading
 from typing import Any
 
@@ -31,6 +32,7 @@ class Recorder:
         self._clear_next: set[int] = set()
         self._widget: dict[str, Any] | None = None
         self.widgets = Widgets(self._redirect)
+        os.register_at_fork(after_in_child=self._renew_lock)  # another thread may have held it
 
     def open(self, cell: dict[str, Any]) -> None:
         """Send outputs to this notebook cell from now on."""
@@ -43,6 +45,13 @@ class Recorder:
         """Let what threads still write go to the log only."""
         self._cell = None
         self._own.set(None)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
+
+    def flush(self) -> None:
+        """Let the log show what it holds."""
+        self._log.flush()
 
     def stream(self, name: str, text: str) -> None:
         """Add text of `stdout` or `stderr`."""

@@ -10,66 +10,17 @@ import gc
 import io
 import os
 import sys
-import threading
 import time
 from typing import Any
 
-from .changed_files import Listing, bring_out, listing
+from .changed_files import Listing, bring_out
 from .log import Log
 from .notebook import RunningNotebook, source_of, tags_of
 from .outputs import Recorder
-from .parameters import read_parameters
-from .parameters import source_of as parameters_cell
-from .problem import CannotStart
-from .settings import Settings, check_mounts, prepare_outputs, read_settings
+from .settings import Settings
 from .streams import CellStream
 
-INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 BETWEEN_CELLS_SECONDS = 0.01  # a kernel's loop turns while the next request is on its way
-EXIT_SECONDS = 5.0
-
-
-def run(arguments: list[str]) -> int:
-    """Run the notebook with the container's arguments; return the exit code (see `train`)."""
-    try:
-        settings = read_settings()
-        values = read_parameters(arguments, settings.parameters)
-        notebook = RunningNotebook(settings.notebook)
-        check_mounts(settings.large_files)
-        trail = os.path.join(prepare_outputs(settings.outputs), "cells.jsonl")
-        before = listing(settings.folder, besides=settings.outputs)
-        enter_notebook(settings)
-    except CannotStart as problem:
-        print(problem, file=sys.stderr)
-        return 2
-    if values:
-        notebook.inject(parameters_cell(values))
-    code = Session(settings, notebook, Log(trail)).run(before)
-    watchdog = threading.Timer(EXIT_SECONDS, os._exit, (code,))
-    watchdog.daemon = True  # a cell's thread or exit handler may never end; the run has
-    watchdog.start()
-    return code
-
-
-def enter_notebook(settings: Settings) -> None:
-    """Make the process look as the kernel did: folder, paths, arguments, variables."""
-    os.environ.setdefault("MPLBACKEND", settings.matplotlib_backend or INLINE_BACKEND)
-    if settings.cwd:
-        try:
-            os.chdir(settings.cwd)
-        except OSError as error:
-            raise CannotStart(f"The notebook's folder cannot be entered: {error}.") from error
-    # IPython first, the notebook's folder later: a token.py there must not shadow Python's.
-    sys.path.extend(path for path in settings.sys_path if path and path not in sys.path)
-    try:
-        import IPython  # noqa: F401, PLC0415 - only now can it be found
-    except ImportError as error:
-        raise CannotStart(f"IPython is not in the image: {error}. Build it again.") from error
-    if settings.sys_path:
-        sys.path[:] = settings.sys_path
-    elif "" not in sys.path:
-        sys.path.insert(0, "")
-    sys.argv = ["ipykernel_launcher.py", "-f", "kernel.json"]
 
 
 class Session:
@@ -86,8 +37,8 @@ class Session:
         self._executed = os.path.join(settings.outputs, "executed.ipynb")
         self._save()
         faulthandler.enable(os.dup(2))
-        sys.stdout = CellStream("stdout", 1, self._recorder.stream)
-        sys.stderr = CellStream("stderr", 2, self._recorder.stream)
+        sys.stdout = CellStream("stdout", 1, self._recorder)
+        sys.stderr = CellStream("stderr", 2, self._recorder)
         self._shell = make_shell(self._recorder)
         self._recorder.widgets.listen()
         self._runner = CellRunner(self._shell)

@@ -1,18 +1,18 @@
 """Standard output and error of the cells, caught where ipykernel catches them.
 
 Python's writes come through `CellStream`; what C code and child processes write to file
-descriptors 1 and 2 comes through a pipe. Both end in one `emit(name, text)`, in order.
+descriptors 1 and 2 comes through a pipe. Both reach the recorder in order.
 """
 
 from __future__ import annotations
 
 import codecs
-import contextlib
 import io
 import os
 import select
 import threading
-from collections.abc import Callable
+
+from .outputs import Recorder
 
 
 class CellStream(io.TextIOBase):
@@ -23,9 +23,9 @@ class CellStream(io.TextIOBase):
 
     encoding = "UTF-8"
 
-    def __init__(self, name: str, fd: int, emit: Callable[[str, str], None]) -> None:
+    def __init__(self, name: str, fd: int, recorder: Recorder) -> None:
         self.name = name
-        self._emit = emit
+        self._recorder = recorder
         self._fd = fd
         self._pid = os.getpid()
         self._child_line = ""
@@ -33,7 +33,8 @@ class CellStream(io.TextIOBase):
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._log_fd = os.dup(fd)
         self._pipe, write_end = os.pipe()
-        os.set_blocking(self._pipe, False)
+        self._poll = select.poll()
+        self._poll.register(self._pipe, select.POLLIN)
         os.dup2(write_end, fd)
         os.close(write_end)
         threading.Thread(target=self._watch, name=f"{name} watcher", daemon=True).start()
@@ -61,13 +62,14 @@ class CellStream(io.TextIOBase):
             return len(text)
         with self._lock:
             self.drain()
-            self._emit(self.name, text)
+            self._recorder.stream(self.name, text)
         return len(text)
 
     def flush(self) -> None:
         """Emit what has reached the file descriptor; a child writes there."""
         if os.getpid() == self._pid:
             self.drain()
+            self._recorder.flush()
             return
         data, self._child_line = memoryview(self._child_line.encode(errors="replace")), ""
         while data:
@@ -75,13 +77,14 @@ class CellStream(io.TextIOBase):
 
     def drain(self) -> None:
         """Emit everything that lies in the pipe now."""
-        with self._lock, contextlib.suppress(BlockingIOError):
-            while data := os.read(self._pipe, 65536):
-                self._emit(self.name, self._decoder.decode(data))
+        with self._lock:
+            while self._poll.poll(0):
+                data = os.read(self._pipe, 65536)
+                self._recorder.stream(self.name, self._decoder.decode(data))
 
     def _watch(self) -> None:
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLIN)
+        waiting = select.poll()
+        waiting.register(self._pipe, select.POLLIN)
         while True:
-            poll.poll()
+            waiting.poll()
             self.drain()

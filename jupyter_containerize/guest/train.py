@@ -23,7 +23,7 @@ def main() -> int:
     sys.modules[package.__name__] = package
     global __package__  # noqa: PLW0603 - makes the relative import below mean that package
     __package__ = package.__name__
-    from .session import run  # noqa: PLC0415 - only now can it be found
+    from .start import run  # noqa: PLC0415 - only now can it be found
 
     return run(sys.argv[1:])
 
