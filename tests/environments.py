@@ -31,6 +31,18 @@ ENVIRONMENTS: dict[str, list[str]] = {
         "scikit-learn",
         "tensorflow-cpu",
     ],
+    "interactive": [
+        "altair",
+        "bokeh",
+        "ipykernel",
+        "ipywidgets",
+        "jinja2",
+        "nbformat",
+        "nest_asyncio",
+        "pandas",
+        "plotly",
+        "tqdm",
+    ],
     "corpus": [
         "control",
         "emcee",

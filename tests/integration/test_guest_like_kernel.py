@@ -29,6 +29,8 @@ CASES = {
     "frames": "science",
     "learning": "science",
     "keras_training": "science",
+    "widgets": "interactive",
+    "charts": "interactive",
     "bars": "corpus",
 }
 
