@@ -56,17 +56,13 @@ def _in_turn(
 @contextlib.contextmanager
 def _worker(interpreter: str, contents: Sequence[BytecodeContent]) -> Iterator[IO[bytes]]:
     """Start one process on `contents`; yield where its answers come from."""
-    # No -I: it would also ignore PYTHONHASHSEED, which fixes the order of sets in 3.10.
-    command = [interpreter, "-s", "-S", "-B", "-W", "ignore", _PROGRAM]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    environment["PYTHONHASHSEED"] = "0"
+    command = [interpreter, "-I", "-S", "-B", "-W", "ignore", _PROGRAM]
     try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
             cwd="/",
         )
     except OSError as error:

@@ -13,21 +13,16 @@ gets none; `E` a code, a NUL and a path.
 What `marshal` writes depends on more than the code: a string gets a reference flag if anything
 else in the process holds it; strings and sets that are equal may be one object or two, as
 others had interned them before or not; one-letter strings and file names are interned or not;
-sets have the order of their hashes. So here every string is held, equal ones are made one, and
-sets are filled in a fixed order (3.11 and later also write them sorted; 3.10 needs
-`PYTHONHASHSEED=0`). The code's file name is the path in the image.
-Source: PEP 552; CPython's Python/marshal.c and Objects/codeobject.c.
+sets have the order of their hashes, which before 3.12 may be addresses. So here every string is
+held, equal ones are made one, and sets are sorted. The code's file name is the path in the
+image. Source: PEP 552; CPython's Python/marshal.c and Objects/codeobject.c.
 """
 
+import _frozen_importlib_external as importlib_external
+import _imp
+import marshal
+import posix
 import sys
-
-# Started as a script: our own folder must not hide the standard library's modules.
-del sys.path[0]
-
-import _frozen_importlib_external as importlib_external  # noqa: E402 - built in, as all below
-import _imp  # noqa: E402
-import marshal  # noqa: E402
-import posix  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +36,10 @@ TIMESTAMP = b"\x00\x00\x00\x00"
 HEADER_BYTES = 16
 REGULAR_FILE, FILE_TYPE = 0o100000, 0o170000
 READ = posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_NONBLOCK | posix.O_CLOEXEC
-# Before 3.11 sets are written as they lie, and before 3.12 the hash of None is its address.
-SETS_BY_ADDRESS = sys.version_info < (3, 11)
+# Before 3.11 sets are written as they lie, by hashes; a list is written alike but for its
+# first byte, so there a set goes as a list with this at its head, to be found again.
+SETS_AS_LISTS = sys.version_info < (3, 11)
+SET_MARK = b"\xe6\x9b this was a set \x9b\xe6"
 REFERENCED = 0x80  # marshal's flag for what is referred to later
 LONGEST_SHORT = 255
 CODE = type((lambda: 0).__code__)
@@ -165,12 +162,25 @@ def with_one_of_each_set(value: "Any", sets: "dict[str, Any]") -> "Any":
         return items if any(map(is_not, items, value)) else value
     if kind is frozenset:
         # Equal numbers of different types are written differently, and so are their repr.
-        ordered = sorted(value, key=repr)
-        text = repr(ordered)
-        if SETS_BY_ADDRESS and ("None" in text or "Ellipsis" in text):
-            raise ValueError(text)
-        return sets.setdefault(text, frozenset(ordered))
+        ordered = sorted([with_one_of_each_set(item, sets) for item in value], key=repr)
+        made = [bytes(bytearray(SET_MARK)), *ordered] if SETS_AS_LISTS else frozenset(ordered)
+        return sets.setdefault(repr(ordered), made)
     return value
+
+
+def with_sets_again(data: bytes) -> bytes:
+    """Return marshalled `data` with the marked lists turned into sets."""
+    mark = marshal.dumps(bytes(bytearray(SET_MARK)))
+    unreferenced = bytes([mark[0] & ~REFERENCED]) + mark[1:]
+    position = data.find(unreferenced)
+    while position >= 0:
+        start = position - 5  # the list's type and 4 bytes of size
+        kind = b">"[0] | data[start] & REFERENCED
+        size = int.from_bytes(data[start + 1 : position], "little") - 1
+        head = bytes([kind]) + size.to_bytes(4, "little")
+        data = data[:start] + head + data[position + len(unreferenced) :]
+        position = data.find(unreferenced, start)
+    return data
 
 
 def is_not(one: object, other: object) -> bool:
@@ -181,7 +191,7 @@ def is_not(one: object, other: object) -> bool:
 def canonical(data: bytes, image_path: str) -> bytes:
     """Return marshalled code in the form that only the code and its path decide.
 
-    Nothing, if `data` is no code or has no such form.
+    Nothing, if `data` is no code.
     """
     try:
         code = marshal.loads(data)  # noqa: S302 - as an import would
@@ -194,16 +204,13 @@ def canonical(data: bytes, image_path: str) -> bytes:
         code = marshal.loads(with_interned(data, strays))  # noqa: S302 - the same again
         strings, _ = strings_of(code)
     # Rebound, for a reference to the code as it was would be one to its parts, too.
-    try:
-        code = with_one_of_each_set(code, {})
-    except ValueError:
-        return b""
+    code = with_one_of_each_set(code, {})
     # Renaming leaves an equal name as it is, shared or not: so twice.
     for name in (PLACEHOLDER, sys.intern(image_path)):
         _imp._fix_co_filename(code, name)  # type: ignore[attr-defined]  # noqa: SLF001 - the import system's own
     data = marshal.dumps(code)
     strings.clear()  # kept until here: so every string had a reference from elsewhere
-    return data
+    return with_sets_again(data) if SETS_AS_LISTS else data
 
 
 def answer(source_path: bytes, size: int, mtime_ns: int, image_path: str, pyc_path: bytes) -> bytes:
