@@ -21,6 +21,7 @@ from ..model.snapshot import (
     Interpreter,
     LocalCode,
     NativeLibrary,
+    OriginKind,
     Snapshot,
     SnapshotMode,
     SystemFiles,
@@ -50,7 +51,7 @@ from .hashes import Hashes
 from .installed import Environment
 from .packages import Owners
 from .places import Places
-from .record_view import modules_of, opens_of
+from .record_view import modules_of, opens_of, written_first
 
 
 def snapshot(
@@ -114,6 +115,7 @@ class _Capture:
     def __post_init__(self) -> None:
         self.installed = Environment(self.interpreter.sys_path)
         self.hashes = Hashes(self.cache)
+        self.opens = opens_of(self.record)
         record, notebook = self.record, self.merged.notebook
         self.findings = [*self.merged.findings, *hidden_state.findings(notebook.cells, record)]
         self.folders = tuple(dict.fromkeys((notebook.folder, record["cwd"], record["initial_cwd"])))
@@ -170,6 +172,7 @@ class _Capture:
             named=self.facts.imports,
             places=self.places,
             environment=self.installed,
+            written=written_first(self.opens),
             before_watch=self.record["kernel"]["extension_loaded_after"] > 0,
             static=self.record["static"],
             include=self.options.include,
@@ -201,7 +204,8 @@ class _Capture:
             )
             packages.append(package)
             self.findings += odd
-        found.add_projects(closed.chosen.values(), self.places)
+            if package.origin.kind is OriginKind.EDITABLE:
+                found.add_project(one, self.places, package.reasons)
         return tuple(packages)
 
     def _local_code(self, found: needs.Needs) -> tuple[LocalCode, ...]:
@@ -220,7 +224,7 @@ class _Capture:
     ) -> tuple[tuple[DataFile, ...], tuple[ContainerizeError, ...]]:
         interpreter = self.interpreter
         data, findings, problems = data_files.collect(
-            opens_of(self.record),
+            self.opens,
             cell_of_seq=self.facts.cell_of_seq,
             named=self.facts.paths,
             unwatched=self.facts.unwatched,

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import ContainerizeError
@@ -15,7 +15,7 @@ from ..model.reasons import Finding, Reason, ReasonKind, Severity
 from ..model.snapshot import DataFile
 from . import disk
 from .hashes import Hashes
-from .record_view import Open
+from .record_view import Open, written_first
 
 #: Never files in the sense of data: the kernel's windows on itself.
 _NOT_FILES = ("/proc", "/dev", "/sys", "/run")
@@ -88,13 +88,14 @@ class _Collection:
     max_file_bytes: int
     include: tuple[str, ...]
     mounts: tuple[str, ...]
+    rewritten: frozenset[str]
     found: dict[str, DataFile] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     problems: list[ContainerizeError] = field(default_factory=list)
 
 
 def collect(
-    opens: Iterable[Open],
+    opens: Sequence[Open],
     *,
     cell_of_seq: Mapping[int, int],
     named: Mapping[str, Collection[int]],
@@ -112,7 +113,8 @@ def collect(
     `input-changed`, `missing-input`. Problems: `file-too-large`, `not-a-regular-file`,
     `unreadable-file`, `symlink-loop`, `file-changed-while-read`, `include-not-found`.
     """
-    work = _Collection(hashes, max_file_bytes, tuple(include), tuple(mounts))
+    rewritten = frozenset(os.path.normpath(one.path) for one in opens if "w" in one.mode)
+    work = _Collection(hashes, max_file_bytes, tuple(include), tuple(mounts), rewritten)
     for path, (first, reasons) in _inputs(opens, cell_of_seq).items():
         if rules.is_data(path, named=path in named):
             _add_opened(work, first, reasons)
@@ -127,18 +129,14 @@ def collect(
 
 
 def _inputs(
-    opens: Iterable[Open], cell_of_seq: Mapping[int, int]
+    opens: Sequence[Open], cell_of_seq: Mapping[int, int]
 ) -> dict[str, tuple[Open, list[Reason]]]:
     """Return the files that chosen cells read before anything of the notebook wrote them."""
-    written: set[str] = set()
     inputs: dict[str, tuple[Open, list[Reason]]] = {}
+    written = written_first(opens)
     for one in opens:
         path = os.path.normpath(one.path)
-        if path in written:
-            continue
-        if not one.reads:
-            if "w" in one.mode and path not in inputs:
-                written.add(path)
+        if path in written or not one.reads:
             continue
         reason = _reason(one, cell_of_seq)
         if reason is None:
@@ -214,7 +212,8 @@ def _guarded(
         work.problems.append(problem)
         return
     if before is not None and _changed(files[-1], before):
-        work.findings.append(_changed_since(path, reasons[0]))
+        by_notebook = path in work.rewritten
+        work.findings.append(_changed_since(path, reasons[0], by_notebook=by_notebook))
     work.found[path] = DataFile(path, files, given, tuple(sorted(set(reasons))))
 
 
@@ -279,13 +278,19 @@ def _changed(found: FileEntry, before: Open) -> bool:
     return before.mtime_ns is not None and found.mtime_ns != before.mtime_ns
 
 
-def _changed_since(path: str, reason: Reason) -> Finding:
+def _changed_since(path: str, reason: Reason, *, by_notebook: bool) -> Finding:
+    if by_notebook:
+        what = f"{path} was {reason}, and the notebook itself changed it."
+        fix = "If the first content matters, restore the file before you build."
+    else:
+        what = f"{path} changed after it was {reason}."
+        fix = "Run the cell again, or restore the file."
     return Finding(
         "input-changed",
         Severity.WARNING,
-        what=f"{path} changed after it was {reason}.",
+        what=what,
         why="The image gets the file as it is now, so its outputs may differ from the notebook's.",
-        fix="Run the cell again, or restore the file.",
+        fix=fix,
         path=path,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..model.files import FileEntry, FileKind
 from ..model.reasons import Finding, Reason, Severity
-from ..model.snapshot import Distribution, Interpreter
+from ..model.snapshot import Distribution, Interpreter, Origin, OriginKind
 from . import disk, dpkg_lists
 from .hashes import Hashes
 from .installed import Installed
@@ -19,6 +19,10 @@ from .recorded_files import ListSource, Row
 _NAMES_SHOWN = 5
 _URLSAFE = str.maketrans("-_", "+/")
 _HEX_LENGTH = 64
+_UNPINNED = {
+    OriginKind.LOCAL: "from a folder or file of this machine",
+    OriginKind.EDITABLE: "as an editable project of this machine",
+}
 
 
 @dataclass
@@ -55,13 +59,13 @@ def describe(
         found.edited += dpkg_lists.edited(listed.dpkg, found.files.values())
     for entry in [one for one in found.files.values() if one.kind is FileKind.SYMLINK]:
         _follow(found, entry)
-    metadata = installed.metadata
+    metadata, origin = installed.metadata, origin_of(installed)
     paths = sorted(found.files)
     distribution = Distribution(
         name=metadata.name,
         key=installed.key,
         version=metadata.version,
-        origin=origin_of(installed),
+        origin=origin,
         location=installed.location,
         files=tuple([found.files[path] for path in paths]),
         bytecode=_bytecode(paths, interpreter),
@@ -71,7 +75,7 @@ def describe(
         license=metadata.license,
         summary=metadata.summary,
     )
-    return distribution, _findings(installed, found)
+    return distribution, _findings(installed, found, origin)
 
 
 def _add(found: _Found, row: Row) -> None:
@@ -159,11 +163,21 @@ def _names(folder: str) -> frozenset[str]:
         return frozenset()
 
 
-def _findings(installed: Installed, found: _Found) -> tuple[Finding, ...]:
+def _findings(installed: Installed, found: _Found, origin: Origin) -> tuple[Finding, ...]:
     name = installed.metadata.name
     source = installed.file_list.source
     again = f"Install it again: pip install --force-reinstall --no-deps {name}"
     findings = []
+    if origin.kind in _UNPINNED:
+        findings.append(
+            Finding(
+                "unpinned-origin",
+                Severity.INFO,
+                what=f"{name} was installed {_UNPINNED[origin.kind]}.",
+                why="Nobody else can install this very version; the image carries its files.",
+                path=origin.url or None,
+            )
+        )
     if source is ListSource.GUESS:
         findings.append(
             Finding(

@@ -7,6 +7,7 @@ mapped to distributions by their file, never by their name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -51,14 +52,14 @@ class Needs:
         """The distributions needed by themselves, without what they require."""
         return tuple({**self.named, **self.loaded})
 
-    def add_projects(self, chosen: Iterable[Installed], places: Places) -> None:
-        """Add the packages of editable installs that are required but were never loaded."""
-        served = {module.owner for module in self.local.values()}
-        for one in chosen:
-            for name, file, root in () if one in served else places.project_modules(one):
-                is_package = file.endswith("/__init__.py")
-                self.local.setdefault(name, LocalModule(name, file, root, is_package, one))
-                self.local_reasons.setdefault(name, set()).update(self.named.get(one, ()))
+    def add_project(self, project: Installed, places: Places, reasons: Iterable[Reason]) -> None:
+        """Add the packages of an editable install that is required but was never loaded."""
+        if any(module.owner is project for module in self.local.values()):
+            return
+        for name, file, root in places.project_modules(project):
+            is_package = file.endswith("/__init__.py")
+            self.local.setdefault(name, LocalModule(name, file, root, is_package, project))
+            self.local_reasons.setdefault(name, set()).update(reasons)
 
 
 def find(
@@ -69,6 +70,7 @@ def find(
     named: Mapping[str, Collection[int]],
     places: Places,
     environment: Environment,
+    written: Collection[str] = (),
     before_watch: bool = False,
     static: bool = False,
     include: Iterable[str] = (),
@@ -78,13 +80,15 @@ def find(
     `cell_of_seq` maps an execution to the chosen cell it ran (others are absent), `named`
     the dotted modules that cells name to the cells' numbers, `baseline` are the modules of a
     fresh kernel. `before_watch` says that cells ran before the probe was there: what was
-    loaded then counts, whoever did it. Problems: `import-without-distribution`.
+    loaded then counts, whoever did it. `written` are files that cells make themselves: no
+    local code, though they may be imported. Problems: `import-without-distribution`.
     """
     search = _Search(
         modules=modules,
         baseline=frozenset(baseline),
         places=places,
         environment=environment,
+        written=frozenset(written),
         include=tuple(include),
         static=static,
     )
@@ -108,6 +112,7 @@ class _Search:
     baseline: frozenset[str]
     places: Places
     environment: Environment
+    written: frozenset[str]
     include: tuple[str, ...]
     static: bool
     needs: Needs = field(default_factory=Needs)
@@ -169,10 +174,10 @@ class _Search:
             where.setdefault(owner, set()).add(reason)
             if module.file not in self.environment.owners:
                 self.needs.extra_files.setdefault(owner, set()).add(module.file)
-        elif place is Place.LOCAL:
-            self._add_local(self._local(module), reason)
-        elif place is Place.STRAY:
+        elif place is Place.STRAY and named:
             self._complain(module.name, reason, module.file)
+        elif place in (Place.LOCAL, Place.STRAY):
+            self._add_local(self._local(module), reason)
 
     def _local(self, module: Module) -> LocalModule:
         archive = archive_of(module.file)
@@ -184,6 +189,8 @@ class _Search:
         return LocalModule(module.name, module.file, root, bool(module.search), owner)
 
     def _add_local(self, module: LocalModule, reason: Reason) -> None:
+        if module.file in self.written:
+            return
         self.needs.local.setdefault(module.name, module)
         self.needs.local_reasons.setdefault(module.name, set()).add(reason)
         if module.owner is not None:
@@ -228,6 +235,13 @@ def _without_distribution(name: str, reason: Reason, file: str) -> ContainerizeE
             what=f"{where} imports {name!r}, which is not installed.",
             why="No distribution on the kernel's path provides it, and no file of yours is it.",
             fix=f"Install what provides it (pip install {name}?), or tag the cell 'skip'.",
+        )
+    if not os.path.exists(file):
+        return ContainerizeError(
+            "import-without-distribution",
+            what=f"{where} imports {name!r}, which is no longer there.",
+            why=f"It was loaded from {file}, and removed since.",
+            fix=f"Install it again (pip install {name}?), restart the kernel, and run the cells.",
         )
     return ContainerizeError(
         "import-without-distribution",

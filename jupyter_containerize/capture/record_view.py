@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,3 +67,16 @@ def opens_of(record: Mapping[str, Any]) -> tuple[Open, ...]:
         )
         for one in record.get("opens", ())
     )
+
+
+def written_first(opens: Iterable[Open]) -> frozenset[str]:
+    """Return the paths that were written before anything of them was read: no inputs."""
+    read: set[str] = set()
+    written: set[str] = set()
+    for one in opens:
+        path = os.path.normpath(one.path)
+        if one.reads:
+            read.add(path)
+        elif "w" in one.mode and path not in read:
+            written.add(path)
+    return frozenset(written)

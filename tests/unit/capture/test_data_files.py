@@ -160,6 +160,15 @@ def test_an_input_that_changed_since_is_a_finding(world, notebook):
     assert found.size_bytes == 2
 
 
+def test_an_input_that_the_notebook_changed_itself_says_so(world, notebook):
+    world.write("notes.txt", "1")
+    notebook.open("notes.txt", mode="rw")
+    world.write("notes.txt", "12")
+    _, findings, _ = notebook.collect()
+    assert codes(findings) == ["input-changed"]
+    assert "the notebook itself" in findings[0].what
+
+
 def test_an_input_that_is_gone_is_a_finding(notebook, tmp_path, monkeypatch):
     monkeypatch.setattr(data_files.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
     notebook.open("gone.csv", size=3, mtime_ns=1)

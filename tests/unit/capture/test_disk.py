@@ -87,6 +87,21 @@ def test_what_cannot_be_read_names_the_file(tmp_path):
     assert str(tmp_path / "gone") in caught.value.what
 
 
+def test_what_permissions_forbid_is_told_in_plain_words(tmp_path, require):
+    require(os.geteuid() == 0, "root, to become somebody who may not read")
+    path = tmp_path / "private"
+    path.write_text("x")
+    path.chmod(0)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ContainerizeError) as caught:
+            disk.hashed(str(path))
+    finally:
+        os.seteuid(0)
+    assert caught.value.code == "unreadable-file"
+    assert "Permission denied" in caught.value.why
+
+
 def test_walk_is_in_order_and_enters_no_link(tmp_path):
     for name in ("b/2", "b/1", "a/1", ".git/config"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ from jupyter_containerize.capture import needs
 from jupyter_containerize.capture.installed import Environment
 from jupyter_containerize.capture.places import Places
 from jupyter_containerize.capture.record_view import Module
+from jupyter_containerize.model.reasons import Reason, ReasonKind
 
 
 class Kernel:
@@ -29,7 +30,7 @@ class Kernel:
             environment=environment,
             folders=(str(world.project),),
         )
-        found = needs.find(
+        return needs.find(
             modules=self.modules,
             baseline=self.baseline,
             cell_of_seq={number: number for number in cells},
@@ -38,8 +39,6 @@ class Kernel:
             environment=environment,
             **options,
         )
-        found.add_projects(found.roots, places)
-        return found
 
 
 @pytest.fixture
@@ -207,6 +206,27 @@ def test_a_module_that_no_distribution_provides_is_an_error(world, kernel):
     assert kernel.needs(named={"stray": [2]}, include=[str(stray)]).problems == []
 
 
+def test_a_stray_module_that_nobody_names_goes_along(world, kernel):
+    (world.site / "stray.py").write_text("")
+    kernel.load("stray", world.site / "stray.py")
+    found = kernel.needs()
+    assert found.problems == []
+    assert found.local["stray"].root == str(world.site)
+
+
+def test_a_module_uninstalled_since_it_was_loaded_is_an_error(world, kernel):
+    kernel.load("gone", world.site / "gone.py")
+    (problem,) = kernel.needs(named={"gone": [1]}).problems
+    assert problem.code == "import-without-distribution"
+    assert "removed since" in problem.why
+
+
+def test_modules_that_cells_write_themselves_are_no_local_code(world, kernel):
+    made = world.write("made_here.py", "x = 1\n")
+    kernel.load("made_here", made)
+    assert kernel.needs(named={"made_here": [1]}, written=[made]).local == {}
+
+
 def test_an_import_that_is_not_installed_is_an_error_only_where_nothing_ran(kernel):
     assert kernel.needs(named={"nothing": [1]}).problems == []
     problems = kernel.needs(named={"nothing.at.all": [1]}, static=True).problems
@@ -253,8 +273,10 @@ def test_an_editable_install_that_is_only_required_brings_its_code(world, editab
     environment = Environment(world.sys_path)
     places = Places(interpreter=world.interpreter, environment=environment, folders=())
     found = needs.Needs()
-    found.add_projects([environment.by_key["gadget"]], places)
+    why = Reason(ReasonKind.REQUIRED, "user")
+    found.add_project(environment.by_key["gadget"], places, [why])
     assert found.local["gadget"].file == str(editable / "src/gadget/__init__.py")
+    assert found.local_reasons["gadget"] == {why}
 
 
 def test_scripts_beside_an_editable_project_are_not_part_of_it(world, kernel, editable):
