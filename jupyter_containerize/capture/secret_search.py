@@ -176,7 +176,7 @@ _URL = re.compile(
 )
 _PEM = re.compile(
     rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    rb"(?:\s|\\+[nr]|\"|[\w-]+: [^\n]{1,80})*(?P<value>[A-Za-z0-9+/=]{40})"
+    rb"(?:\s|\\+[nr]|\"|[\w-]{1,40}: [^\n\\]{1,80}(?:\n|\\n))*(?P<value>[A-Za-z0-9+/=]{40})"
 )
 _AUTHORIZATION = re.compile(
     rb"authorization\\?[\"']?\]?\s{0,4}[:=,]\s{0,4}[rbf]?\\?[\"']?(?:bearer|token|basic)\s+"
@@ -272,5 +272,6 @@ def _is_plausible(match: re.Match[bytes], lower: bytes, at: int, context: Contex
 
 def _is_command(lower: bytes, at: int) -> bool:
     """Tell whether the line is a shell command or a magic: only there values have no quotes."""
-    start = lower.rfind(b"\n", 0, at) + 1
-    return _COMMAND_LINE.match(lower, start) is not None
+    near = max(at - 500, 0)
+    start = lower.rfind(b"\n", near, at)
+    return (start >= 0 or near == 0) and _COMMAND_LINE.match(lower, start + 1) is not None

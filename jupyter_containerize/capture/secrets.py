@@ -7,11 +7,11 @@ warns. No finding holds any part of a value.
 from __future__ import annotations
 
 import codecs
-import itertools
 import json
 import mmap
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,9 +22,8 @@ from ..model.snapshot import Cell
 from .secret_search import Context, Data, Hit, search
 from .secret_values import is_password, is_token
 
-#: No more findings from one cell, output or file than a person reads.
+#: No more findings of one kind from one cell, output or file than a person reads.
 _MAX_EACH = 20
-_MAX_HITS = 500
 _SNIFF_BYTES = 8192
 _CODE = (
     ".py",
@@ -203,17 +202,24 @@ def _in_columns(data: Data, separator: bytes) -> Iterator[Hit]:
 def _findings(
     data: Data, hits: Iterable[Hit], place: _Place, allow: Sequence[str], *, lines: bool = True
 ) -> list[Finding]:
-    """Return one finding a line, of its most telling hit, for the first lines that have any."""
-    some = sorted(itertools.islice(hits, _MAX_HITS), key=lambda hit: hit.offset)
+    """Return one finding a line, of its most telling hit; of each kind only the first lines."""
     chosen: dict[int, Hit] = {}
     line, counted = 1, 0
-    for hit in some:
+    for hit in sorted(_first_of_each_kind(hits), key=lambda hit: hit.offset):
         line += data[counted : hit.offset].count(b"\n")
         counted = hit.offset
         if line not in chosen or _weight(hit) > _weight(chosen[line]):
             chosen[line] = hit
-    first = itertools.islice(chosen.items(), _MAX_EACH)
-    return [_finding(hit, place, allow, number if lines else None) for number, hit in first]
+    return [_finding(hit, place, allow, n if lines else None) for n, hit in chosen.items()]
+
+
+def _first_of_each_kind(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """Yield few hits of each kind: many of one that was accepted must not hide another."""
+    seen: Counter[str] = Counter()
+    for hit in hits:
+        seen[hit.kind] += 1
+        if seen[hit.kind] <= _MAX_EACH:
+            yield hit
 
 
 def _weight(hit: Hit) -> int:

@@ -7,6 +7,7 @@ import json
 import random
 import string
 import time
+from pathlib import Path
 
 import pytest
 
@@ -332,6 +333,61 @@ def test_a_file_full_of_credentials_gives_few_findings(tmp_path):
     lines = "".join(f"password = '{chars(12)}'\n" for _ in range(5000))
     found = secrets.scan(files=[write(tmp_path, "a.py", lines)])
     assert [f.line for f in found] == list(range(1, 21))
+
+
+def test_many_accepted_findings_hide_no_other(tmp_path):
+    lines = "".join(f"password = '{chars(12)}'\nx = '{chars(40)}aA1'\n" for _ in range(2000))
+    entry = write(tmp_path, "a.py", lines + f"client = Client('{TOKENS['npm']}')\n")
+    found = blocking(secrets.scan(files=[entry], allow=["secret-password"]))
+    assert [(f.code, f.line) for f in found] == [("secret-npm-token", 4001)]
+
+
+def test_an_encrypted_key_with_headers_is_found():
+    headers = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0F0F\n\n"
+    key = PEM.replace("-----\n", f"-----\n{headers}", 1)
+    found = secrets.scan(cells=[cell(f'k = """{key}"""')])
+    assert [f.code for f in blocking(found)] == ["secret-private-key"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN PRIVATE KEY-----" + "a: b" * 500,
+        "-----BEGIN PRIVATE KEY-----\n" + "a: b: \\n" * 500,
+        "password" * 100_000,
+        "password = " * 50_000,
+        "://a:" * 100_000,
+        "api_key" + "_key" * 100_000,
+        "curl -u " * 50_000,
+        "'" * 1_000_000,
+        "a.b:" * 200_000,
+        "x" * 3_000_000,
+        "-" * 3_000_000,
+        "authorization" * 50_000,
+        ".aaaaaaaaaaaaaaaaaaaaa" * 40_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_no_text_makes_the_search_slow(tmp_path, text):
+    started = time.process_time()
+    for name in ("a.py", "a.env", "a.txt"):
+        secrets.scan(files=[write(tmp_path, name, text)])
+    spent = time.process_time() - started
+    print(f"{spent:.2f} s")
+    assert spent < 10
+
+
+def test_our_own_notebooks_hold_no_credentials():
+    root = Path(__file__).parents[3]
+    paths = [*root.glob("tests/notebooks/*/*.ipynb"), *root.glob("examples/*/*.ipynb")]
+    assert len(paths) > 10
+    for path in paths:
+        cells = [
+            cell("".join(c["source"]), c["outputs"], number)
+            for number, c in enumerate(json.loads(path.read_text())["cells"], 1)
+            if c["cell_type"] == "code"
+        ]
+        assert blocking(secrets.scan(cells=cells)) == [], path
 
 
 def test_lines_are_counted_in_large_files(tmp_path):
