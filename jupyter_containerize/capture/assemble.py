@@ -172,7 +172,7 @@ class _Capture:
             named=self.facts.imports,
             places=self.places,
             environment=self.installed,
-            written=written_first(self.opens),
+            written=written_first(self.opens) | self.facts.written,
             before_watch=self.record["kernel"]["extension_loaded_after"] > 0,
             static=self.record["static"],
             include=self.options.include,

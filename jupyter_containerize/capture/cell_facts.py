@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from ..model.snapshot import Cell
 from . import shell, syntax
 from .own_lines import without_own_lines
 
+#: `%%writefile` without `-a`: the cell makes the file itself.
+_WRITES_FILE = re.compile(r"\s*%%(?:writefile|file)\s+(['\"]?)([^-\s'\"][^'\"\n]*?)\1\s*\n")
 #: Modules of the standard library that start programs only to find something out.
 _ASKS_THE_MACHINE = frozenset({"ctypes.util", "platform", "uuid", "webbrowser"})
 
@@ -22,7 +25,8 @@ class CellFacts:
 
     `cell_of_seq` maps executions to the number of the chosen cell they ran. `imports` maps
     dotted modules, `paths` absolute paths that exist, and `variables` environment variables
-    to the cells that name them. `commands` are programs as called. `unwatched` cells never ran with the probe.
+    to the cells that name them. `commands` are programs as called, `written` files that
+    `%%writefile` makes. `unwatched` cells never ran with the probe.
     """
 
     cell_of_seq: Mapping[int, int]
@@ -30,6 +34,7 @@ class CellFacts:
     paths: Mapping[str, frozenset[int]]
     variables: Mapping[str, frozenset[int]]
     commands: tuple[tuple[str, Reason], ...]
+    written: frozenset[str]
     unwatched: frozenset[int]
 
 
@@ -59,6 +64,7 @@ def facts_of(record: Mapping[str, Any], cells: Sequence[Cell], *, folder: str) -
         paths=_frozen(paths),
         variables=_frozen(variables),
         commands=tuple(commands),
+        written=frozenset(_written(cells, folder=folder, home=record["python"]["home"])),
         unwatched=frozenset({cell.number for cell in cells} - set(cell_of_seq.values())),
     )
 
@@ -89,6 +95,13 @@ def _absolute(text: str, *, folder: str, home: str) -> str:
     if text == "~" or text.startswith("~/"):
         text = home + text[1:]
     return os.path.normpath(os.path.join(folder, text))
+
+
+def _written(cells: Sequence[Cell], *, folder: str, home: str) -> Iterator[str]:
+    for cell in cells:
+        found = _WRITES_FILE.match(cell.source)
+        if found:
+            yield _absolute(found[2], folder=folder, home=home)
 
 
 def _called(
