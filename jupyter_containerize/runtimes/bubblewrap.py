@@ -121,7 +121,7 @@ def options(layout: Layout, *, overlay: bool) -> Options:
     made.add("--size", str(shared_memory_bytes()), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108 - the container's
     if "/" not in layout.writable:
         _add_writable(made, layout, overlay=overlay)
-    made.add("--bind", layout.place("tmp"), layout.rootfs.resolve("/tmp"))  # noqa: S108 - the container's
+    made.add("--bind", layout.temporary(), layout.rootfs.resolve("/tmp"))  # noqa: S108 - the container's
     made.add("--bind", layout.outputs, layout.rootfs.resolve("/outputs"))
     for path, source in layout.files.items():
         made.add("--ro-bind", source, path)

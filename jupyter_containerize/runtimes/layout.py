@@ -32,10 +32,21 @@ class Layout:
     network: bool
 
     def place(self, name: str) -> str:
-        """Make a folder below `scratch` that all may write to, as `/tmp` is."""
+        """Make a folder below `scratch` that all may write to, as `/dev/shm` is."""
         folder = os.path.join(self.scratch, name)
         os.mkdir(folder)
-        os.chmod(folder, 0o1777)  # noqa: S103 - it is the container's /tmp
+        os.chmod(folder, 0o1777)  # noqa: S103 - it is the container's
+        return folder
+
+    def temporary(self) -> str:
+        """Make the container's `/tmp`: what the image has there, as copies to write to.
+
+        The notebook itself may lie below `/tmp`, or read its data there.
+        """
+        folder = os.path.join(self.scratch, "tmp")
+        inside = self.rootfs.folders(self.rootfs.resolve("/tmp"))  # noqa: S108 - the container's
+        Rootfs(inside).assemble(folder, link=False)
+        os.chmod(folder, 0o1777)  # noqa: S103 - as everywhere
         return folder
 
     def points(self) -> dict[str, bool]:

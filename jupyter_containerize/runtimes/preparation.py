@@ -132,7 +132,8 @@ class Preparation:
         named = {self.rootfs.resolve(path) for path in writable_folders(self.image)}
         found: list[str] = []
         for path in sorted(named - own):
-            if not any(path.startswith(f"{above.rstrip('/')}/") for above in found):
+            inside = (self.rootfs.resolve("/tmp"), *found)  # noqa: S108 - the container's
+            if not any(path.startswith(f"{above.rstrip('/')}/") for above in inside):
                 found.append(path)
         return tuple(found)
 

@@ -61,7 +61,7 @@ def prepare(layout: Layout) -> tuple[list[str], Confinement]:
     resolve = layout.rootfs.resolve
     devices = [f"/dev/{name}" for name in _DEVICES if os.path.exists(f"/dev/{name}")]
     places = {
-        resolve("/tmp"): layout.place("tmp"),  # noqa: S108 - the container's
+        resolve("/tmp"): layout.temporary(),  # noqa: S108 - the container's
         resolve("/dev/shm"): layout.place("shm"),  # noqa: S108 - the container's
         resolve("/outputs"): layout.outputs,
     }
