@@ -7,7 +7,10 @@ from importlib import resources
 
 _PACKAGE = "_jupyter_containerize_probe"
 #: In an order in which each needs only those before it.
-_MODULES = ("journal", "facts", "literals", "outputs", "watch", "wrappers", "recorder", "")
+_MODULES = (
+    *("journal", "facts", "literals", "opened", "outputs", "watch", "wrappers", "recorder"),
+    "",  # the package itself
+)
 
 _BOOTSTRAP = """
 import sys, types

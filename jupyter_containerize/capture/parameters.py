@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 
 from ..model.snapshot import Cell, Parameter
-from .syntax import python_of
+from .python_text import python_of
 
 TAG = "parameters"
 

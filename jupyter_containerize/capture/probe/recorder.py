@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
-import stat
 import sys
 import time
 from datetime import datetime, timezone
 
 from . import facts, literals
 from .journal import Journal
+from .opened import Descriptors, opened
 from .outputs import Outputs, finished
 from .watch import Watch
 from .wrappers import Wrappers
 
-try:
-    import fcntl
-except ImportError:  # Windows: there is no /proc either, which is what it is for
-    fcntl = None  # type: ignore[assignment] # there is none there
-
 RECORD_VERSION = 1
-#: Files that the import system or the front end opens, not a cell.
-_NOT_CELLS = (".pyc", ".ipynb")
 _CACHES = (
     ".keras",
     "scikit_learn_data",
@@ -65,7 +58,7 @@ class Recorder:
         self.outputs = None
         if outputs and kernel is not None:
             self.outputs = self.part("outputs", lambda: Outputs(kernel.session, self.journal))
-        self.open_fds = set(_open_files())
+        self.descriptors = Descriptors(self.journal)
         shell.events.register("pre_run_cell", self.before)
         shell.events.register("post_run_cell", self.after)
 
@@ -155,7 +148,7 @@ class Recorder:
                 self.current["outputs"] = None
             self.drain()
             self.journal.running = False
-            self.note_open_files()
+            self.descriptors.note(time.monotonic() - self.current["clock"])
             execution, self.current = self.current, None
             failure = result.error_before_exec or result.error_in_exec
             execution["seconds"] = round(time.monotonic() - execution.pop("clock"), 3)
@@ -171,26 +164,6 @@ class Recorder:
         if self.watch:
             self.watch.drain()
 
-    def note_open_files(self):
-        """Files still open were opened by C code, wherever they are."""
-        for fd, path in _open_files():
-            if (fd, path) in self.open_fds:
-                continue
-            self.open_fds.add((fd, path))
-            known = any(
-                (path, mode, self.journal.seq) in self.journal.opens for mode in ("r", "w", "rw")
-            )
-            if not known and os.path.isfile(path):
-                writable = fcntl.fcntl(fd, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR)
-                changed = time.time() - os.stat(path).st_ctime
-                kind = "r"
-                if writable:
-                    started = time.monotonic() - self.current["clock"]
-                    kind = "w" if changed < started else "rw"
-                before = self.journal.before_open(path, kind)
-                if before:
-                    self.journal.opened((before[0], before[1], "", before[3]), "descriptor")
-
     # -- the record -----------------------------------------------------------------------
 
     def record(self):
@@ -198,6 +171,10 @@ class Recorder:
         self.journal.problems = list(self.journal.problems)
         mapped = facts.maps()
         rows = facts.modules(self.first_seen)
+        watched = self.watch.rows() if self.watch else ()
+        manager = getattr(self.shell, "history_manager", None)
+        history = str(getattr(manager, "hist_file", ""))
+        apart = {path for row in rows for path in row[1:3]} | {history, history + "-journal"}
         return {
             "version": RECORD_VERSION,
             "created_at": _now(),
@@ -218,7 +195,7 @@ class Recorder:
             "executions": [self.finished(execution) for execution in self.executions],
             "history": self.history(),
             "names": self.names(),
-            "opens": self.opens(rows, mapped),
+            "opens": opened(self.journal, watched, mapped, apart),
             "commands": list(self.journal.commands),
             "maps": [path for path, executable in mapped if executable],
             "env_read": [],
@@ -244,65 +221,6 @@ class Recorder:
             for name, value in list(self.shell.user_ns.items())
             if isinstance(name, str) and not name.startswith("_") and name not in hidden
         }
-
-    def opens(self, modules, mapped):
-        """Return what was opened in order, without modules' own files and IPython's history."""
-        manager = getattr(self.shell, "history_manager", None)
-        history = str(getattr(manager, "hist_file", "") or "/dev/null")
-        code = {row[1] for row in modules if row[1]} | {row[2] for row in modules if row[2]}
-        found = list(self.journal.opens.values())
-        watched = self.watch.rows() if self.watch else ()
-        found += [row for row in watched if not row[1].endswith(_NOT_CELLS)]
-        seen = {row[1] for row in found} | {path for path, executable in mapped if executable}
-        for path, executable in mapped:
-            if (
-                not executable
-                and path not in seen
-                and not path.startswith(("/usr/", "/lib", "/dev/"))
-            ):
-                facts_now = _stat(path)
-                if facts_now is not None:
-                    found.append((1 << 60, path, "", "r", "mapped", 0, facts_now))
-        rows, told = [], set()
-        for _, path, given, mode, via, seq, facts_then in sorted(found, key=lambda row: row[0]):
-            if path in code or path.startswith(history) or (path, mode, seq) in told:
-                continue
-            told.add((path, mode, seq))
-            rows.append(
-                {
-                    "path": path,
-                    "given": given or self.journal.given.get(path, ""),
-                    "mode": mode,
-                    "via": via,
-                    "seq": seq,
-                    "size": facts_then.st_size if facts_then else None,
-                    "mtime_ns": facts_then.st_mtime_ns if facts_then else None,
-                }
-            )
-        return rows
-
-
-def _stat(path):
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return found if stat.S_ISREG(found.st_mode) else None
-
-
-def _open_files():
-    """Yield `(descriptor, path)` of each open file with a name."""
-    try:
-        fds = os.listdir("/proc/self/fd")
-    except OSError:
-        return
-    for fd in fds:
-        try:
-            path = os.readlink("/proc/self/fd/" + fd)
-        except OSError:
-            continue
-        if path.startswith("/") and not path.endswith(" (deleted)"):
-            yield int(fd), path
 
 
 def _cwd():

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_containerize.capture.syntax import modules_of, names_of, python_of
+from jupyter_containerize.capture.python_text import python_of
+from jupyter_containerize.capture.syntax import names_of
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ from jupyter_containerize.capture.syntax import modules_of, names_of, python_of
     ],
 )
 def test_modules(source, modules):
-    assert list(modules_of([source])) == modules
+    assert names_of(source).modules == modules
 
 
 def test_members_may_be_submodules():
