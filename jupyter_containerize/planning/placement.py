@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from ..model.files import FileEntry, FileKind
+from ..model.files import FileEntry
 from ..model.plan import ROOT
 from ..model.snapshot import Snapshot
 
@@ -147,23 +147,20 @@ class Placement:
         if interpreter.user_site:
             tail = _SITE_TAIL.search(interpreter.user_site)
             move(interpreter.user_site, USER_PREFIX + (tail.group() if tail else ""))
-        sites = sorted(
-            {
-                distribution.location
-                for distribution in snapshot.distributions
-                if posixpath.basename(distribution.location) in SITE_FOLDERS
-            }
-        )
-        for site in sites:
-            physical = self.resolve(site)
-            if not any(under(physical, kernel) for kernel in found):
-                move(site, f"{SITE_PREFIX}/{len(found)}")
+        for number, site in enumerate(self._other_sites(snapshot, found)):
+            move(site, f"{SITE_PREFIX}/{number}")
         # The longest first: a venv may lie inside the folder of its base interpreter.
         return tuple(
             Moved(kernel, found[kernel]) for kernel in sorted(found, key=lambda k: (-len(k), k))
         )
 
-
-def links_among(files: Iterable[FileEntry]) -> list[FileEntry]:
-    """Return the symlinks among `files`."""
-    return [entry for entry in files if entry.kind is FileKind.SYMLINK]
+    def _other_sites(self, snapshot: Snapshot, prefixes: Collection[str]) -> list[str]:
+        """Return the site folders that neither stay nor move with a prefix, as in `sys.path`."""
+        order = {path: place for place, path in enumerate(snapshot.interpreter.sys_path)}
+        outside = []
+        for site in {one.location for one in snapshot.distributions}:
+            physical = self.resolve(site)
+            stays = self.is_shared(physical) or any(under(physical, one) for one in prefixes)
+            if posixpath.basename(site) in SITE_FOLDERS and not stays:
+                outside.append(site)
+        return sorted(outside, key=lambda site: (order.get(site, len(order)), site))

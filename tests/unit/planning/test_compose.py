@@ -464,3 +464,27 @@ def test_the_interpreters_own_library_is_in_the_base(small, options, make):
     target = "/opt/jupyter-containerize/python/lib/libpython3.11.so.1.0"
     assert target in entries(result, LayerKind.BASE)
     assert target not in entries(result, LayerKind.LIBRARIES)
+
+
+def test_further_site_folders_are_numbered_as_in_sys_path(small, options, make):
+    def kernel(user):
+        sites = [f"/srv/{user}/z/site-packages", f"/home/{user}/a/site-packages"]
+        more = [make.distribution(f"d{n}", site) for n, site in enumerate(sites)]
+        debian = make.distribution("debian", "/usr/lib/python3/dist-packages")
+        snapshot = small(user, more=(*more, debian))
+        interpreter = snapshot.interpreter
+        return dataclasses.replace(
+            snapshot,
+            interpreter=dataclasses.replace(
+                interpreter,
+                sys_path=(*interpreter.sys_path, *sites, "/usr/lib/python3/dist-packages"),
+            ),
+        )
+
+    final = entries(plan(kernel("anna"), options))
+    assert "/opt/jupyter-containerize/site/0/d0/__init__.py" in final
+    assert "/opt/jupyter-containerize/site/1/d1/__init__.py" in final
+    assert (
+        entries(plan(kernel("zoe"), options), *SHARED).keys()
+        == entries(plan(kernel("anna"), options), *SHARED).keys()
+    )
