@@ -31,7 +31,7 @@ from .requests import request_of
 FAILURE = 1
 USAGE = 2
 INTERRUPTED = 130
-_FOLLOWS_RUNS = ("run", "logs")
+_RUNS = ("run", "build")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +92,7 @@ def exit_code(command: str, last: Event) -> int:
     data: Any = last.data if isinstance(last, Result) else {}
     run = data.get("run") or {}
     verdict = data.get("verdict") or {}
-    if command in _FOLLOWS_RUNS or command == "build":
+    if command in _RUNS:
         code = _code_of(run)
         if code:
             return code

@@ -87,7 +87,7 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
 
 
 def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, ImagePlan]:
-    base = _base(request.base)
+    base, created = _base(request.base), creation_date()  # what is wrong is told before work begins
     record = _record(request, emit)
     with step(emit, "capture", "Looking at what the notebook uses") as summary:
         snapshot = assemble.snapshot(
@@ -104,7 +104,7 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
             guest=guest_files(),
             name=request.name,
             base=base,
-            created=creation_date(),
+            created=created,
             mounts=request.capture.mounts,
         )
         image_plan = make_plan(snapshot, options)
