@@ -54,6 +54,7 @@ def test_a_kernel_that_ran_before_we_came(live):
     assert record["history"] == ["import tabnanny\nx = 1"]
     assert record["kernel"]["extension_loaded_after"] == 1
     assert record["names"] == {"tabnanny": "module", "x": "int"}
+    assert not [row for row in live.record()["opens"] if "record.json" in row["path"]]
     live.execute("import sched")
     rows = {row[0]: row[4] for row in live.record()["modules"]}
     assert (rows["tabnanny"], rows["sched"]) == (0, 1)

@@ -19,6 +19,7 @@ from .recorder import RECORD_VERSION, Recorder
 __all__ = ["RECORD_VERSION", "import_modules", "install", "record", "uninstall", "write"]
 
 _PLACE = "_containerize_recorder"
+_unwrapped_open = open  # what we write is none of the cells' files
 
 
 def install(shell, *, notebook="", outputs=True):
@@ -49,7 +50,7 @@ def write(path, shell):
     """Write the probe record to `path` as JSON: whole, or not at all."""
     # What cells show is theirs: a date or a key that JSON does not know must not cost the record.
     text = json.dumps(record(shell), default=str, skipkeys=True)
-    with open(path + ".part", "w", encoding="ascii") as file:
+    with _unwrapped_open(path + ".part", "w", encoding="ascii") as file:
         file.write(text)
     os.replace(path + ".part", path)
 
