@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +90,23 @@ def snapshot(
         cache=cache,
         emit=emit,
     )
-    return capture.snapshot()
+    with _collector_at_rest():
+        return capture.snapshot()
+
+
+@contextlib.contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep Python's collector from visiting 100,000 facts that all stay alive, again and again.
+
+    Measured on the Keras example's environment: a third of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _notebook_file(record: Mapping[str, Any], notebook: str) -> notebook_file.NotebookFile | None:

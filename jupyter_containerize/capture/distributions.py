@@ -17,7 +17,6 @@ from .origin import origin_of
 from .recorded_files import ListSource, Row
 
 _NAMES_SHOWN = 5
-_URLSAFE = str.maketrans("-_", "+/")
 _HEX_LENGTH = 64
 _UNPINNED = {
     OriginKind.LOCAL: "from a folder or file of this machine",
@@ -115,7 +114,7 @@ def _hex(digest: str) -> str | None:
     if len(digest) == _HEX_LENGTH:
         return digest
     try:
-        return binascii.a2b_base64(digest.translate(_URLSAFE) + "==").hex()
+        return binascii.a2b_base64(digest.replace("-", "+").replace("_", "/") + "==").hex()
     except (binascii.Error, ValueError):
         return None
 
