@@ -27,7 +27,7 @@ _ENTRY_BYTES = 2 * tar.BLOCK
 def write_oci(image: Image, *, store: Store, path: str) -> None:
     """Write `image`, and nothing else, as the tar of an OCI layout, replacing the file `path`.
 
-    Errors: `output-exists` (it is no file), `no-space`, `store-read-only`, `store-damaged`.
+    Errors: `output-exists` (it is no file), `no-space`, `store-read-only`.
     """
     with _archive(image, store=store, path=path) as archive:
         archive.add_data("oci-layout", dumps(LAYOUT))

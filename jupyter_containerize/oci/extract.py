@@ -96,6 +96,7 @@ class Extractor:
             self._add_file(name, member, descriptor)
         elif member.kind is MemberKind.LINK:
             os.symlink(member.link, self._path(name))
+            os.utime(self._path(name), (member.mtime_s, member.mtime_s), follow_symlinks=False)
         elif member.kind is MemberKind.HARD_LINK:
             self._hard_link(name, member, descriptor)
         else:

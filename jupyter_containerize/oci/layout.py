@@ -27,7 +27,7 @@ def write(image: Image, *, store: Store, path: str) -> None:
 
     A layout that we wrote is replaced, at once for readers: by its new index. Blobs that
     both have are not written again. Errors: `output-exists` (a folder with something else
-    in it), `no-space`, `store-read-only`, `store-damaged`.
+    in it), `no-space`, `store-read-only`.
     """
     _refuse_foreign(path)
     folder = os.path.join(path, "blobs", "sha256")

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ContainerizeError
 from ..model.codec import dumps, from_json, to_json
@@ -31,6 +31,7 @@ from .locks import is_locked, locked
 from .names import Names
 from .store_version import prepare
 
+_T = TypeVar("_T")
 _SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")
 _FOLDERS = ("blobs/sha256", "names", "keys", "images", "locks", "tmp", "runs", "unpacked")
 
@@ -142,11 +143,8 @@ class Store:
 
     def layer_for_key(self, key: str) -> Layer | None:
         """Return the layer that was built for a key, if its blob is still whole."""
-        data = read_or_none(os.path.join(self.root, "keys", key))
-        if data is None:
-            return None
-        layer = from_json(Layer, json.loads(data))
-        if not self.has_blob(layer.digest, size_bytes=layer.size_bytes):
+        layer = _parsed(Layer, read_or_none(os.path.join(self.root, "keys", key)))
+        if layer is None or not self.has_blob(layer.digest, size_bytes=layer.size_bytes):
             return None
         return replace(layer, reused=True)
 
@@ -275,10 +273,9 @@ class Store:
 
     def _image(self, digest: str, names: tuple[str, ...] | None = None) -> Image | None:
         """Return the listed image, None unless all its blobs are whole."""
-        data = read_or_none(self._record_path(digest))
-        if data is None:
+        image = _parsed(Image, read_or_none(self._record_path(digest)))
+        if image is None:
             return None
-        image = from_json(Image, json.loads(data))
         whole = (
             self.has_blob(image.digest)
             and self.has_blob(image.config_digest)
@@ -327,6 +324,13 @@ def default_path() -> str:
 
 def _image_lock(digest: str) -> str:
     return f"image-{hex_of(digest)}"
+
+
+def _parsed(kind: type[_T], data: bytes | None) -> _T | None:
+    """Return the record, None if it is missing or damaged: then it is as good as missing."""
+    with contextlib.suppress(ContainerizeError, ValueError):
+        return None if data is None else from_json(kind, json.loads(data))
+    return None
 
 
 def _plain(layer: Layer) -> Layer:
