@@ -16,8 +16,14 @@ _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH = 1, 5, 10, 14, 15
 _DT_RUNPATH, _DT_FLAGS_1 = 29, 0x6FFFFFFB
 _DF_1_NODEFLIB = 0x800
 
+#: `e_phnum` when the real count is elsewhere: core dumps, no libraries.
+_PN_XNUM = 0xFFFF
+_WIDE = 64
+
+_NEVER_ELF = (".py", ".sh", ".txt", ".json", ".h", ".js", ".pl", ".pyi", ".c", ".html", ".csh")
 #: One read that holds the header and, in all linkers' output, the program headers.
 _HEAD_BYTES = 2048
+_HEADERS_BYTES_AT_MOST = 1 << 16
 #: Dynamic segments hold some 30 entries of 16 bytes; larger ones are damaged.
 _DYNAMIC_BYTES_AT_MOST = 1 << 16
 #: Strings closer together than this are read at once.
@@ -53,9 +59,6 @@ def plausible(path: str, *, executable: bool) -> bool:
     return executable and not name.endswith(_NEVER_ELF)
 
 
-_NEVER_ELF = (".py", ".sh", ".txt", ".json", ".h", ".js", ".pl", ".pyi", ".c", ".html", ".csh")
-
-
 def read(path: str) -> Elf | None:
     """Return the facts of `path`; None if it is no readable, sound ELF file."""
     try:
@@ -67,7 +70,7 @@ def read(path: str) -> Elf | None:
         if head[:4] != b"\x7fELF":
             return None
         return _Reader(descriptor, head).facts()
-    except (OSError, struct.error, ValueError, IndexError, OverflowError):
+    except (OSError, struct.error, ValueError, LookupError, OverflowError):
         return None
     finally:
         os.close(descriptor)
@@ -83,7 +86,7 @@ class _Reader:
             raise ValueError("unknown class or byte order")
         self._order = "<" if head[5] == 1 else ">"
         self._bits = 32 * head[4]
-        self._segments: list[tuple[int, int, int, int]] = []  # address, offset, size, type
+        self._segments: list[tuple[int, int, int]] = []  # address, offset, size
 
     def facts(self) -> Elf:
         machine, dynamic, interpreter = self._headers()
@@ -110,14 +113,14 @@ class _Reader:
         )
 
     def _headers(self) -> tuple[int, tuple[int, int] | None, tuple[int, int] | None]:
-        if self._bits == 64:
+        if self._bits == _WIDE:
             header, program, pick = "HHIQQQIHHH", "IIQQQQQQ", (0, 2, 3, 5)
         else:
             header, program, pick = "HHIIIIIHHH", "IIIIIIII", (0, 1, 2, 4)
         fields = struct.unpack_from(self._order + header, self._head, 16)
         machine, table, size, count = fields[1], fields[4], fields[8], fields[9]
         shape = struct.Struct(self._order + program)
-        if size < shape.size or count == 0xFFFF:
+        if size < shape.size or count == _PN_XNUM or size * count > _HEADERS_BYTES_AT_MOST:
             raise ValueError("program headers of an unknown shape")
         rows = self._bytes(table, size * count)
         dynamic = interpreter = None
@@ -125,7 +128,7 @@ class _Reader:
             row = shape.unpack_from(rows, index * size)
             kind, offset, address, length = (row[place] for place in pick)
             if kind == _PT_LOAD:
-                self._segments.append((address, offset, length, kind))
+                self._segments.append((address, offset, length))
             elif kind == _PT_DYNAMIC:
                 dynamic = (offset, length)
             elif kind == _PT_INTERP:
@@ -133,7 +136,7 @@ class _Reader:
         return machine, dynamic, interpreter
 
     def _dynamic(self, offset: int, length: int) -> dict[int, list[int]]:
-        shape = struct.Struct(self._order + ("qQ" if self._bits == 64 else "iI"))
+        shape = struct.Struct(self._order + ("qQ" if self._bits == _WIDE else "iI"))
         if length > _DYNAMIC_BYTES_AT_MOST:
             raise ValueError("dynamic segment too large")
         data = self._bytes(offset, length // shape.size * shape.size)
@@ -168,7 +171,7 @@ class _Reader:
         return found
 
     def _offset_of(self, address: int) -> int:
-        for start, offset, length, _ in self._segments:
+        for start, offset, length in self._segments:
             if start <= address < start + length:
                 return address - start + offset
         raise ValueError("address outside all segments")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import os
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ from jupyter_containerize.capture import elf
 FILES_AT_MOST = 250
 
 
+@functools.cache
 def elf_files() -> list[str]:
     folders = [sys.prefix, sys.base_prefix, "/usr/lib", "/usr/bin", "/usr/sbin"]
     found = {}
@@ -119,6 +122,38 @@ def test_no_damage_makes_it_fail(extension, tmp_path_factory, data):
     facts = elf.read(str(path))
 
     assert facts is None or isinstance(facts, elf.Elf)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (4, 9),  # class
+        (5, 9),  # byte order
+        (32, 0xFF),  # where the program headers lie
+        (54, 1),  # their size
+        (57, 0xFF),  # their number
+    ],
+)
+def test_a_damaged_header_is_no_elf_file(extension, tmp_path, place, value):
+    damaged = bytearray(extension)
+    damaged[place] = value
+    (tmp_path / "damaged.so").write_bytes(damaged)
+
+    facts = elf.read(f"{tmp_path}/damaged.so")
+
+    assert facts is None or not facts.needed
+
+
+def test_a_dynamic_segment_without_its_strings_is_no_elf_file(extension, tmp_path):
+    segments = ELFFile(io.BytesIO(extension)).iter_segments()
+    start = next(one["p_offset"] for one in segments if one["p_type"] == "PT_DYNAMIC")
+    tags = [extension[place : place + 8] for place in range(start, start + 16 * 40, 16)]
+    place = start + 16 * tags.index((5).to_bytes(8, "little"))  # DT_STRTAB
+    damaged = bytearray(extension)
+    damaged[place : place + 8] = (0x6000).to_bytes(8, "little")
+    (tmp_path / "damaged.so").write_bytes(damaged)
+
+    assert elf.read(f"{tmp_path}/damaged.so") is None
 
 
 def test_what_is_no_elf_file_is_none(tmp_path):
