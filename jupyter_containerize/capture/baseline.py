@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import ContainerizeError
-from . import kernel as kernels
 from . import kernelspec
 
 _FORMAT = 1
@@ -35,12 +34,19 @@ def modules(
         path = os.path.join(cache, f"baseline-{_key(record, metadata, name)}.json")
         known = _read(path)
         if known is None:
-            first = record if _was_fresh(record) else kernels.fresh(metadata, kernel=name)
+            first = record if _was_fresh(record) else _fresh(metadata, name)
             known = frozenset(row[0] for row in first["modules"] if not row[4])
             _write(path, known)
     except ContainerizeError:
         return frozenset()
     return known
+
+
+def _fresh(metadata: Mapping[str, Any], kernel: str) -> dict[str, Any]:
+    """Return the record of a fresh kernel, started for it."""
+    from .kernel import fresh  # noqa: PLC0415 - nbclient and nbformat take over a second to import
+
+    return fresh(metadata, kernel=kernel)
 
 
 def _was_fresh(record: Mapping[str, Any]) -> bool:

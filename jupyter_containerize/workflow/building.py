@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from .. import guest
-from ..capture import assemble, kernel
+from ..capture import assemble
 from ..capture import record as probe_record
 from ..errors import ContainerizeError
 from ..model.codec import to_json
@@ -117,6 +117,8 @@ def _record(request: BuildRequest, emit: Emit) -> dict[str, Any]:
     if request.record:
         with open(request.record, "rb") as file:
             return probe_record.parse(file.read())
+    from ..capture import kernel  # noqa: PLC0415 - a live kernel's record needs none of it
+
     title = "Running the notebook" if request.capture.execute else "Importing what cells name"
     with step(emit, "execute", title) as summary:
         record = kernel.record(request.notebook, options=request.capture, emit=emit)
