@@ -59,8 +59,8 @@ try:
     )
     found["probe"] = json.loads(log.splitlines()[-1]) if escaped.exit_code == 0 else log
     greedy, _ = run(
-        "yes 0123456789012345678901234567890123456789 | head -n 9000000 | sort | tail -1; sleep 9",
-        limits=Limits(memory_bytes=80_000_000),
+        "dd if=/dev/zero of=/dev/null bs=300M count=10000",
+        limits=Limits(memory_bytes=100_000_000),
     )
     found["memory"] = greedy.reason
     mounted, log = run(

@@ -185,7 +185,7 @@ def _explained(problem: str, program: str) -> tuple[str, str]:
 
 _APPARMOR = """\
 Give bubblewrap a profile (as root):
-  printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile containerize-bwrap {program} \
+  printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\nprofile containerize-bwrap "{program}" \
 flags=(unconfined) {{ userns, }}\\n' > /etc/apparmor.d/containerize-bwrap
   apparmor_parser -r /etc/apparmor.d/containerize-bwrap"""
 

@@ -125,7 +125,7 @@ class Records:
             raise _unreadable(folder, error) from error
         with file:
             while True:
-                ended = not follow or not run_folder.is_held(folder)
+                ended = not follow or self.read(os.path.basename(folder)).state.final
                 yield from iter(lambda: file.readline(65536), "")
                 if ended:
                     return

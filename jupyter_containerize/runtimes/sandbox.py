@@ -26,6 +26,15 @@ from .records import Records, store_not_writable
 from .rootfs import unpacked
 
 _POLL_S = 0.01
+#: `python -m jupyter_containerize.runtimes.supervisor`, but nothing that the user's
+#: environment does to a starting Python slows or breaks it.
+_SUPERVISOR = """\
+import sys
+sys.path.append(sys.argv.pop(1))
+from jupyter_containerize.runtimes.supervisor import main
+sys.exit(main())
+"""
+_PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 #: How long a killed container may take to be gone.
 _END_TIMEOUT_S = 30.0
 
@@ -123,12 +132,13 @@ def _supervise(folder: str, launch: Launch, *, inherited: tuple[int, ...]) -> No
         stdin.write(json.dumps(launch.to_json()).encode("ascii"))
         stdin.seek(0)
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_containerize.runtimes.supervisor", folder],
+            [sys.executable, "-I", "-S", "-c", _SUPERVISOR, _PACKAGE_PARENT, folder],
             stdin=stdin,
             stdout=log,
             stderr=log,
             pass_fds=inherited,
             start_new_session=True,
+            cwd="/",
         )
     # Nobody waits for it; a thread that does keeps it from staying a zombie.
     threading.Thread(target=process.wait, daemon=True).start()

@@ -197,6 +197,7 @@ def main() -> int:
     folder = sys.argv[1]
     with open(0, encoding="ascii", closefd=False) as file:
         launch = json.load(file)
+    os.umask(0o022)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     # Nothing that was inherited may reach the container; the lock least of all.
