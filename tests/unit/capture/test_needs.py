@@ -118,6 +118,14 @@ def test_a_named_module_that_was_never_loaded_is_found_by_its_files(world, kerne
     assert named(found) == {"acme-b": ["named in cell 1"], "plot": ["named in cell 2"]}
 
 
+def test_a_loaded_namespace_does_not_hide_who_provides_the_rest(world, kernel):
+    world.install("acme-a", {"acme/a/__init__.py": ""})
+    world.install("acme-b", {"acme/b.py": ""})
+    kernel.load("acme", search=[world.site / "acme"])
+    kernel.load("acme.a", world.site / "acme/a/__init__.py")
+    assert named(kernel.needs(named={"acme.b": [2]})) == {"acme-b": ["named in cell 2"]}
+
+
 def test_the_standard_library_is_no_distribution(world, kernel):
     (world.stdlib / "special.py").write_text("")
     kernel.load("special", world.stdlib / "special.py")
@@ -132,7 +140,11 @@ def test_site_packages_inside_the_standard_library_are_not_standard(world, kerne
     world.sys_path.append(str(site))
     world.install("inner", {"inner.py": ""}, site=site)
     kernel.load("inner", site / "inner.py")
-    assert named(kernel.needs(named={"inner": [1]})) == {"inner": ["imported by cell 1"]}
+    (site / "stray.py").write_text("")
+    kernel.load("stray", site / "stray.py")
+    found = kernel.needs(named={"inner": [1], "stray": [1]})
+    assert named(found) == {"inner": ["imported by cell 1"]}
+    assert [one.code for one in found.problems] == ["import-without-distribution"]
 
 
 def test_local_modules_bring_what_they_import(world, kernel):
