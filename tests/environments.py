@@ -31,6 +31,8 @@ ENVIRONMENTS: dict[str, list[str]] = {
         "scikit-learn",
         "tensorflow-cpu",
     ],
+    # What examples/keras_classifier/requirements.txt lists: the benchmark's environment.
+    "keras": ["ipykernel", "matplotlib", "tensorflow-cpu"],
     "interactive": [
         "altair",
         "bokeh",
