@@ -27,6 +27,8 @@ _GRACE_S = 10.0
 _CHUNK_BYTES = 1 << 20
 _DRAIN_S = 2.0
 _DISK_TIMEOUT_S = 60.0
+#: Taken back from a log that filled the disk, for its last line and the run's record.
+_RESERVE_BYTES = 1 << 15
 #: Named in `fcntl` from Python 3.10 on only where the C library had it at build time.
 _F_SETPIPE_SZ = 1031
 
@@ -151,14 +153,16 @@ class Supervisor:
     def _copy(self, output: int) -> bool:
         """Move what is there from the container into the log; False at its end."""
         data = os.read(output, _CHUNK_BYTES)
+        rest = data
         try:
-            while data and not self.log_lost:
-                data = data[os.write(self.log, data) :]
-                if len(data) == 0:
-                    return True
+            while rest and not self.log_lost:
+                rest = rest[os.write(self.log, rest) :]
         except OSError:
             # A full disk must not stall the container: it goes on, its log does not.
             self.log_lost = True
+            with contextlib.suppress(OSError):
+                os.ftruncate(self.log, max(0, os.fstat(self.log).st_size - _RESERVE_BYTES))
+                os.write(self.log, b"\n[the disk is full: the rest of the output is lost]\n")
         return bool(data)
 
     def _drain(self, output: int) -> None:
@@ -187,8 +191,10 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 run_folder.write_record(self.folder, self.record)
                 return
-            # A full disk may get room again; the outcome is worth the wait.
-            time.sleep(1)
+            # The disk is full. Make room with what nobody will miss, or wait for others to.
+            if "ended_at" in changes:
+                run_folder.discard(os.path.join(self.folder, run_folder.SCRATCH))
+            time.sleep(0.1)
         run_folder.write_record(self.folder, self.record)
 
 
