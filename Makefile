@@ -7,6 +7,11 @@ DEMO := .envs/demo
 STORE ?= $(CURDIR)/.cache/demo-store
 WORKERS ?= auto
 
+# uv installs much faster than pip, but knows only its own certificates unless told, and never
+# reads pip's configuration: where it cannot install, pip does.
+export UV_SYSTEM_CERTS := 1
+export UV_NATIVE_TLS := 1
+
 .PHONY: demo test lint types imports unit bench format clean prerequisites debian
 .DEFAULT_GOAL := help
 
@@ -29,7 +34,8 @@ $(VENV)/.ready: pyproject.toml | prerequisites
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(VENV)/bin/python -m ensurepip -q
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check 'uv>=0.5'
-	@$(VENV)/bin/python -m uv pip install -q --python $(VENV)/bin/python -e '.[test,lint]'
+	@$(VENV)/bin/python -m uv pip install -q --python $(VENV)/bin/python -e '.[test,lint]' || \
+	  $(VENV)/bin/python -m pip install -q -e '.[test,lint]'
 	@touch $@
 
 # -- demo ----------------------------------------------------------------------------------
@@ -39,7 +45,9 @@ $(DEMO)/.ready: pyproject.toml examples/keras_classifier/requirements.txt | prer
 	@test -x $(DEMO)/bin/python || $(PYTHON) -m venv $(DEMO)
 	@$(DEMO)/bin/python -m pip install -q --disable-pip-version-check 'uv>=0.5'
 	@$(DEMO)/bin/python -m uv pip install -q --compile-bytecode --python $(DEMO)/bin/python \
-	  -e . -r examples/keras_classifier/requirements.txt
+	  -e . -r examples/keras_classifier/requirements.txt || { \
+	  echo "uv could not install it; trying pip, which takes longer ..."; \
+	  $(DEMO)/bin/python -m pip install -q -e . -r examples/keras_classifier/requirements.txt; }
 	@touch $@
 
 demo: $(DEMO)/.ready
