@@ -50,7 +50,9 @@ def run_in_kernel(made, *, python, folder):
     client = NotebookClient(
         copy, km=manager, timeout=300, resources={"metadata": {"path": str(folder)}}
     )
-    return client.execute()
+    # ipykernel leaves file descriptors alone when it sees pytest
+    hidden = ("PYTEST_CURRENT_TEST", "MPLBACKEND")
+    return client.execute(env={k: v for k, v in os.environ.items() if k not in hidden})
 
 
 class GuestRun:
@@ -81,8 +83,7 @@ class GuestRun:
 
     def start(self, *arguments, **environment):
         """Start it; return the process, its log a pipe of text."""
-        drop = ("MPLBACKEND", "PYTEST_CURRENT_TEST")
-        inherited = {name: value for name, value in os.environ.items() if name not in drop}
+        inherited = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
         return subprocess.Popen(
             [self.python, str(TRAIN), *arguments],
             env={

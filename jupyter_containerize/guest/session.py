@@ -9,7 +9,6 @@ import faulthandler
 import gc
 import io
 import os
-import sys
 import time
 from typing import Any
 
@@ -18,7 +17,6 @@ from .log import Log
 from .notebook import RunningNotebook, source_of, tags_of
 from .outputs import Recorder
 from .settings import Settings
-from .streams import CellStream
 
 BETWEEN_CELLS_SECONDS = 0.01  # a kernel's loop turns while the next request is on its way
 
@@ -37,8 +35,6 @@ class Session:
         self._executed = os.path.join(settings.outputs, "executed.ipynb")
         self._save()
         faulthandler.enable(os.dup(2))
-        sys.stdout = CellStream("stdout", 1, self._recorder)
-        sys.stderr = CellStream("stderr", 2, self._recorder)
         self._shell = make_shell(self._recorder)
         self._recorder.widgets.listen()
         self._runner = CellRunner(self._shell)
@@ -54,8 +50,9 @@ class Session:
         asyncio.set_event_loop(loop)
         try:
             code = loop.run_until_complete(self._run_cells(cells))
-        except KeyboardInterrupt:
-            code = 0
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt) as error:
+            code = 1  # a cell reached under the guest: stopped the loop, took away a stream
+            self._log.say(f"The run broke off: {type(error).__name__}: {error}")
         loop.set_exception_handler(lambda *_: None)  # tasks that never end are not news
         self._recorder.close()
         times.update(ended_at=_now())
@@ -90,8 +87,7 @@ class Session:
         cell["execution_count"] = self._shell.execution_count
         started = time.monotonic()
         outcome = await self._runner.run(source)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        self._shell.settle()
         seconds = round(time.monotonic() - started, 3)
         error = outcome.error
         allowed = error is not None and "raises-exception" in tags_of(cell)

@@ -20,6 +20,7 @@ from traitlets import Bool, Instance, Type, default
 
 from .kernel_marks import REQUEST, config, kernel, load_modules
 from .outputs import Recorder
+from .streams import CellStream
 
 
 class CellCompiler(CachingCompiler):  # type: ignore[misc] # IPython has no types
@@ -52,7 +53,7 @@ class CellDisplayHook(DisplayHook):  # type: ignore[misc] # IPython has no types
 
     def finish_displayhook(self) -> None:
         """Record them."""
-        flush()
+        self.shell.settle()
         if self.pending and self.pending[1]:
             self.shell.recorder.result(*self.pending)
         self.pending = None
@@ -72,13 +73,13 @@ class CellDisplayPublisher(DisplayPublisher):  # type: ignore[misc] # IPython ha
         **_: Any,
     ) -> None:
         """Record a display or an update of one."""
-        flush()
+        self.shell.settle()
         display_id = (transient or {}).get("display_id") or ""
         self.shell.recorder.display(data, metadata or {}, display_id=display_id, update=update)
 
     def clear_output(self, wait: bool = False) -> None:
         """Clear the cell's outputs."""
-        flush()
+        self.shell.settle()
         self.shell.recorder.clear(wait=wait)
 
 
@@ -91,6 +92,7 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc] # IPython has
     exiter = Instance(ZMQExitAutocall)
     kernel = AnyTrait(allow_none=True)  # plotly asks whether the trait is there
     recorder: Recorder
+    streams: tuple[CellStream, ...]
     leaving = False
     display_error: BaseException | None = None  # raised by a result's representation
 
@@ -113,6 +115,11 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc] # IPython has
         """Stop after this cell: `exit()` and `quit()`."""
         self.leaving = True
 
+    def settle(self) -> None:
+        """Record what the streams hold, so that what comes next stands behind it."""
+        for stream in self.streams:
+            stream.flush()
+
     def get_parent(self) -> dict[str, Any]:
         """Return the request that is answered: `Output` widgets ask for it."""
         return REQUEST
@@ -121,20 +128,16 @@ class ZMQInteractiveShell(InteractiveShell):  # type: ignore[misc] # IPython has
         """Do nothing: there is no screen, and asyncio runs already."""
 
     def _showtraceback(self, etype: type, evalue: BaseException, stb: list[str]) -> None:
-        flush()
+        self.settle()
         if self.displayhook.formatting:
             self.display_error = evalue
         self.recorder.error(etype.__name__, str(evalue), list(stb))
 
 
-def flush() -> None:
-    """Put the streams in order with what follows."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-
-
 def make_shell(recorder: Recorder) -> ZMQInteractiveShell:
-    """Return the process' one shell; `__main__` is its namespace from now on."""
+    """Return the process' one shell; `__main__` is its namespace and streams are its from now on."""
+    streams = (CellStream("stdout", 1, recorder), CellStream("stderr", 2, recorder))
+    sys.stdout, sys.stderr = streams
     load_modules(ZMQInteractiveShell)
     shell: ZMQInteractiveShell = ZMQInteractiveShell.instance(
         config=config(),
@@ -143,7 +146,7 @@ def make_shell(recorder: Recorder) -> ZMQInteractiveShell:
         compiler_class=CellCompiler,
         ipython_dir=tempfile.mkdtemp(prefix="ipython-"),
     )
-    shell.recorder = recorder
+    shell.recorder, shell.streams = recorder, streams
     session = os.environ.get("JPY_SESSION_NAME")
     if session:
         shell.user_ns["__session__"] = session

@@ -29,6 +29,7 @@ class CellStream(io.TextIOBase):
         self._fd = fd
         self._pid = os.getpid()
         self._child_line = ""
+        self._open = True
         self._lock = threading.RLock()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._log_fd = os.dup(fd)
@@ -78,13 +79,14 @@ class CellStream(io.TextIOBase):
     def drain(self) -> None:
         """Emit everything that lies in the pipe now."""
         with self._lock:
-            while self._poll.poll(0):
+            while self._open and self._poll.poll(0):
                 data = os.read(self._pipe, 65536)
+                self._open = bool(data)  # a cell may close the descriptor
                 self._recorder.stream(self.name, self._decoder.decode(data))
 
     def _watch(self) -> None:
         waiting = select.poll()
         waiting.register(self._pipe, select.POLLIN)
-        while True:
+        while self._open:
             waiting.poll()
             self.drain()

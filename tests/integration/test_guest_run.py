@@ -299,6 +299,31 @@ def test_a_reader_that_goes_away_does_not_stop_the_cells(guest):
     assert (run.outputs / "files" / "made.txt").exists()
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "import sys; sys.stdout = None",
+        "import asyncio; asyncio.get_running_loop().stop()",
+        "import asyncio; [task.cancel() for task in asyncio.all_tasks()]",
+    ],
+)
+def test_a_cell_that_reaches_under_the_guest_loses_nothing(guest, cell):
+    run = guest("print('a'); open('made.txt', 'w').write('x')", cell, "print('b')")
+    code, log = run.run()
+    assert code == 1
+    assert "The run broke off" in log
+    assert texts(run.executed)[0] == "a\n"
+    assert (run.outputs / "files" / "made.txt").exists()
+    assert run.trail[-1]["event"] == "run-end"
+
+
+def test_a_cell_may_close_its_descriptors(guest):
+    run = guest("import os; os.close(1); os.close(2)", "print('b')")
+    code, _ = run.run()
+    assert code == 0
+    assert texts(run.executed) == ["", "b\n"]
+
+
 @pytest.mark.parametrize("cells", [(), ("# nothing",), (("x", ["raises-exception"]),)])
 def test_runs_with_nothing_to_show(guest, cells):
     code, log = guest(*cells).run()
