@@ -5,29 +5,24 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ContainerizeError
 from ..model.codec import from_json
 from ..model.event import Emit, Progress, ignore
-from ..model.files import FileEntry
 from ..model.options import CaptureOptions
 from ..model.platform import Platform
 from ..model.reasons import Reason, ReasonKind
 from ..model.snapshot import (
     DataFile,
     Distribution,
-    Executable,
     Interpreter,
     LocalCode,
-    NativeLibrary,
     OriginKind,
     Snapshot,
     SnapshotMode,
-    SystemFiles,
-    SystemPackage,
     Variable,
 )
 from ..oci.store import Store
@@ -36,22 +31,20 @@ from . import (
     cells,
     closure,
     data_files,
+    data_rules,
     distributions,
     environment,
-    executables,
     guest_needs,
     hidden_state,
-    libraries,
     local_code,
+    native,
     needs,
     secrets,
-    system,
 )
 from . import notebook as notebook_file
 from .cell_facts import CellFacts, facts_of
 from .hashes import Hashes
 from .installed import Environment
-from .packages import Owners
 from .places import Places
 from .record_view import modules_of, opens_of, written_first
 
@@ -151,7 +144,16 @@ class _Capture:
         if trouble := [*found.problems, *problems]:
             raise ContainerizeError.together(trouble)
         self._step("libraries and programs", 2)
-        native = self._native(packages, code, data)
+        outside = native.find(
+            record=self.record,
+            facts=self.facts,
+            interpreter=self.interpreter,
+            packages=packages,
+            code=code,
+            data=data,
+            cache=self.cache,
+        )
+        self.findings += outside.findings
         self._step("secrets", 3)
         self._secrets(code, data)
         variables = self._variables()
@@ -167,10 +169,10 @@ class _Capture:
             distributions=packages,
             local_code=code,
             data_files=data,
-            libraries=native.libraries,
-            executables=native.executables,
-            system_files=native.system_files,
-            system_packages=native.system_packages,
+            libraries=outside.libraries,
+            executables=outside.executables,
+            system_files=outside.system_files,
+            system_packages=outside.system_packages,
             environment=variables,
             parameters=self.merged.parameters,
             findings=tuple(self.findings),
@@ -246,7 +248,7 @@ class _Capture:
             cell_of_seq=self.facts.cell_of_seq,
             named=self.facts.paths,
             unwatched=self.facts.unwatched,
-            rules=data_files.Rules(
+            rules=data_rules.Rules(
                 folders=self.folders,
                 home=interpreter.home,
                 notebook=self.merged.notebook.path,
@@ -288,61 +290,5 @@ class _Capture:
             or places.is_site_state(path)
         )
 
-    def _native(
-        self,
-        packages: tuple[Distribution, ...],
-        code: tuple[LocalCode, ...],
-        data: tuple[DataFile, ...],
-    ) -> _Native:
-        """Return what lies outside Python: libraries, programs and the system's own files."""
-        record = self.record
-        owners = Owners()
-        variables: Mapping[str, str] = record["environ"]["values"]
-        named = [(entry, one.name) for one in packages for entry in one.files]
-        named += [(entry, one.name) for one in code for entry in one.files]
-        programs, findings = executables.find(
-            self.facts.commands,
-            search_path=variables.get("PATH", os.defpath),
-            included=_paths_of(named, data),
-            folder=record["cwd"],
-            packages=owners,
-        )
-        self.findings += findings
-        base = system.find(
-            self.interpreter,
-            environment=variables,
-            imported=sorted({name.partition(".")[0] for name in self.facts.imports}),
-            packages=owners,
-            mapped=record["maps"],
-            cache=self.cache,
-        )
-        named += [(entry, one.name) for one in programs for entry in one.files]
-        named += [(entry, "the interpreter") for group in base for entry in group.files]
-        native, findings = libraries.find(
-            named,
-            mapped=record["maps"],
-            interpreter=self.interpreter,
-            environment=variables,
-            packages=owners,
-        )
-        self.findings += findings
-        names = {one.package for one in native} | {one.package for one in programs}
-        names |= {name for group in base for name in group.packages}
-        return _Native(native, programs, base, owners.packages(names))
-
 
 _STEPS = 4
-
-
-@dataclass(frozen=True)
-class _Native:
-    libraries: tuple[NativeLibrary, ...]
-    executables: tuple[Executable, ...]
-    system_files: tuple[SystemFiles, ...]
-    system_packages: tuple[SystemPackage, ...]
-
-
-def _paths_of(named: Iterable[tuple[FileEntry, str]], data: Iterable[DataFile]) -> tuple[str, ...]:
-    paths = [entry.path for entry, _ in named]
-    paths += [entry.path for one in data for entry in one.files]
-    return tuple(paths)

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from jupyter_containerize.capture import data_files
+from jupyter_containerize.capture import data_files, data_rules
 from jupyter_containerize.capture.record_view import Open
 from jupyter_containerize.model.files import FileKind
 
@@ -38,7 +38,7 @@ class Notebook:
             cell_of_seq={number: number for number in cells},
             named={path: set(numbers) for path, numbers in self.named.items()},
             unwatched=unwatched,
-            rules=data_files.Rules(
+            rules=data_rules.Rules(
                 folders=(str(world.project),),
                 home=str(world.root / "home"),
                 notebook=str(world.project / "n.ipynb"),
