@@ -71,3 +71,12 @@ class ContainerizeError(Exception):
         return cls(
             first.code, what=first.what, why=first.why, fix=first.fix, also=(*first.also, *rest)
         )
+
+
+def interrupted(command: str) -> ContainerizeError:
+    """Return the error of a command that the user stopped."""
+    return ContainerizeError(
+        "interrupted",
+        what=f"`{command}` was interrupted; nothing half-made is left.",
+        fix="Start it again: what was finished before is reused.",
+    )

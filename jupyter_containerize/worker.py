@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
-from .errors import ContainerizeError
+from .errors import ContainerizeError, interrupted
 from .model.codec import from_json, to_json
 from .model.event import Event, Failed, Result
 from .model.request import REQUESTS, Request
@@ -39,6 +39,7 @@ class Worker:
         self._process = process
         self._stderr = stderr
         self._lifeline = lifeline
+        self._cancelled = False
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         threading.Thread(target=self._read, name="containerize-events", daemon=True).start()
 
@@ -58,7 +59,9 @@ class Worker:
             yield last
         code = self._process.wait()
         if not isinstance(last, Result | Failed):
-            yield Failed(self._crashed(code).to_json())
+            # A worker that is told to stop before it has begun says nothing.
+            error = interrupted("worker") if self._cancelled else self._crashed(code)
+            yield Failed(error.to_json())
         self.close()
 
     def _read(self) -> None:
@@ -70,6 +73,7 @@ class Worker:
 
     def cancel(self) -> None:
         """Ask the worker to stop and clean up; it then emits `Failed` with `interrupted`."""
+        self._cancelled = True
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGINT)
 
@@ -133,11 +137,16 @@ def start(command: str, request: Request) -> Worker:
         ) from error
     finally:
         os.close(reading)
-    with contextlib.suppress(BrokenPipeError):  # it died already; `events` tells why
-        if process.stdin is not None:
-            with process.stdin as pipe:
-                json.dump({"command": command, "options": to_json(request)}, pipe)
-    return Worker(process, stderr, lifeline)
+    try:
+        with contextlib.suppress(BrokenPipeError):  # it died already; `events` tells why
+            if process.stdin is not None:
+                with process.stdin as pipe:
+                    json.dump({"command": command, "options": to_json(request)}, pipe)
+        return Worker(process, stderr, lifeline)
+    except BaseException:
+        process.kill()  # interrupted while starting: nobody would listen to it
+        os.close(lifeline)
+        raise
 
 
 # -- the worker's side ------------------------------------------------------------------
@@ -179,7 +188,7 @@ def _conclude(emit: Any) -> Event:
         )
         return Failed(problem.to_json())
     except KeyboardInterrupt:
-        return Failed({"code": "interrupted", "what": "Interrupted before the work began."})
+        return Failed(interrupted("worker").to_json())
     from .workflow import conclude  # noqa: PLC0415 - `start` runs in kernels, and needs none of it
 
     return conclude(asked["command"], request, emit=emit)

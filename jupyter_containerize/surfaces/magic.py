@@ -20,7 +20,7 @@ from traitlets.config import Config
 
 from .. import worker
 from ..capture import probe
-from ..errors import ContainerizeError
+from ..errors import ContainerizeError, interrupted
 from ..model.codec import to_json
 from ..model.event import Event, Failed, Result
 from ..model.request import BuildRequest, ImageRequest, Request, RunRequest, VerifyRequest
@@ -65,6 +65,8 @@ class ContainerizeMagic:
             self._run(line)
         except ContainerizeError as error:
             failure = self._failed(error.to_json())
+        except KeyboardInterrupt:
+            failure = self._failed(interrupted(f"{MAGIC} {line}".strip()).to_json())
         except SystemExit:  # --help and --version have said what they had to say
             return
         else:

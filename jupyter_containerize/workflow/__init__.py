@@ -11,7 +11,7 @@ import tempfile
 import traceback
 from typing import Any
 
-from ..errors import ContainerizeError
+from ..errors import ContainerizeError, interrupted
 from ..model.event import Emit, Event, Failed, Result
 from ..model.request import Request
 
@@ -50,15 +50,6 @@ def conclude(command: str, request: Request, *, emit: Emit) -> Event:
         return Failed(interrupted(command).to_json())
     except Exception as error:  # noqa: BLE001 - a bug of ours is shown as an error, not as a traceback
         return Failed(_crash(command, error).to_json())
-
-
-def interrupted(command: str) -> ContainerizeError:
-    """Return the error of a command that the user stopped."""
-    return ContainerizeError(
-        "interrupted",
-        what=f"`{command}` was interrupted; nothing half-made is left.",
-        fix="Start it again: what was finished before is reused.",
-    )
 
 
 def _crash(command: str, error: Exception) -> ContainerizeError:

@@ -184,3 +184,9 @@ def test_starting_needs_little():
     )
     assert "workflow" not in done.stdout
     assert "capture" not in done.stdout
+
+
+def test_a_worker_that_is_cancelled_before_it_has_begun_was_interrupted(hanging):
+    started = worker.start("build", BuildRequest(notebook=hanging))
+    started.cancel()
+    assert [event.error["code"] for event in started.events()] == ["interrupted"]
