@@ -34,6 +34,7 @@ from . import (
     data_rules,
     distributions,
     environment,
+    executables,
     guest_needs,
     hidden_state,
     local_code,
@@ -196,7 +197,17 @@ class _Capture:
             before_watch=self.record["kernel"]["extension_loaded_after"] > 0,
             static=self.record["static"],
             include=self.options.include,
+            programs=self._programs(),
         )
+
+    def _programs(self) -> list[tuple[str, Reason]]:
+        """Return the files behind the commands that cells call, with who calls them."""
+        search_path = self.record["environ"]["values"].get("PATH", os.defpath)
+        found = {
+            name: executables.resolve(name, search_path=search_path, folder=self.record["cwd"])
+            for name, _ in self.facts.commands
+        }
+        return [(found[name], reason) for name, reason in self.facts.commands]
 
     def _distributions(self, found: needs.Needs) -> tuple[Distribution, ...]:
         """Return what is needed, what that requires, and what the guest requires."""

@@ -10,8 +10,8 @@ from ..model.reasons import Finding, Reason, ReasonKind, Severity
 from ..model.snapshot import Variable
 from . import secrets
 
-#: The image sets these itself.
-_OF_THE_IMAGE = frozenset({"HOME", "LOGNAME", "PATH", "PWD", "SHELL", "USER"})
+#: The image sets these itself. SHELL stays the kernel's: IPython hands it `x = !command`.
+_OF_THE_IMAGE = frozenset({"HOME", "LOGNAME", "PATH", "PWD", "USER"})
 _SECRET_NAME = re.compile(
     r"(?:\A|.*_)(?:PASS(?:WORD|WD|PHRASE)?|PWD|SECRET|TOKEN|KEY|CREDENTIALS?|AUTH)\Z"
     r"|.*(?:APIKEY|ACCESSKEY|PASSWORD|SECRET_)",

@@ -56,6 +56,7 @@ def find(
         included=_paths_of(named, data),
         folder=record["cwd"],
         packages=owners,
+        interpreter=interpreter,
     )
     base = system.find(
         interpreter,

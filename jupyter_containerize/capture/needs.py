@@ -74,6 +74,7 @@ def find(
     before_watch: bool = False,
     static: bool = False,
     include: Iterable[str] = (),
+    programs: Iterable[tuple[str, Reason]] = (),
 ) -> Needs:
     """Return what the chosen cells need.
 
@@ -81,7 +82,9 @@ def find(
     the dotted modules that cells name to the cells' numbers, `baseline` are the modules of a
     fresh kernel. `before_watch` says that cells ran before the probe was there: what was
     loaded then counts, whoever did it. `written` are files that cells make themselves: no
-    local code, though they may be imported. Problems: `import-without-distribution`.
+    local code, though they may be imported. `programs` are the files that cells call as
+    commands: a script of a distribution (`!jupyter`) brings that distribution. Problems:
+    `import-without-distribution`.
     """
     search = _Search(
         modules=modules,
@@ -102,6 +105,10 @@ def find(
             search.load(module, Reason.cell(ReasonKind.IMPORTED, cell_of_seq[module.seq]))
         elif module.seq == 0 and before_watch:
             search.load(module, Reason(ReasonKind.IMPORTED, "the kernel"))
+    for path, reason in programs:
+        owner = environment.owners.get(path)
+        if owner is not None:
+            search.needs.named.setdefault(owner, set()).add(reason)
     search.follow_local_code()
     return search.needs
 
