@@ -51,10 +51,10 @@ def parser(*, magic: bool = False) -> Parser:
         _notebook(made[name], optional=magic)
         _capture(made[name])
     _build(made["build"])
+    image = "name or digest (default: the newest)"
     for name in ("run", "verify", "inspect", "validate"):
-        made[name].add_argument(
-            "image", metavar="IMAGE", nargs="?", help="name or digest (default: the newest)"
-        )
+        also = "; or oci:DIR, oci-archive:FILE" if name == "validate" else ""
+        made[name].add_argument("image", metavar="IMAGE", nargs="?", help=image + also)
     running = made["build"].add_argument_group("running and proving")
     _running(running, parameters=True)
     _proving(running)

@@ -163,7 +163,13 @@ def _output(text: str) -> str:
 
 
 def image_name(text: str) -> str:
-    """Return the image that a word means: a notebook's path stands for the notebook's image."""
+    """Return the image that a word means: a notebook's path stands for the notebook's image.
+
+    A layout keeps its kind, with an absolute path.
+    """
+    kind, colon, path = text.partition(":")
+    if colon and kind in _OUTPUTS and os.path.exists(path):
+        return f"{kind}:{values.absolute(path)}"
     if text.endswith(".ipynb"):
         return str(Reference.from_title(os.path.basename(text).removesuffix(".ipynb")))
     return text

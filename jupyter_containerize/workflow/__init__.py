@@ -7,6 +7,7 @@ below, imported when it is first asked for: `ls` must not wait for what `build` 
 from __future__ import annotations
 
 import importlib
+import platform
 import tempfile
 import traceback
 from typing import Any
@@ -33,9 +34,12 @@ _MODULES = {
     "doctor": "doctor",
 }
 
+_LINUX_ONLY = ("build", "plan", "run", "verify")
+
 
 def perform(command: str, request: Request, *, emit: Emit) -> Any:
     """Do `command` and return its JSON-able result. Errors: any `ContainerizeError`."""
+    _refuse_other_systems(command)
     module = importlib.import_module(f".{_MODULES[command]}", __name__)
     return getattr(module, command)(request, emit=emit)
 
@@ -50,6 +54,23 @@ def conclude(command: str, request: Request, *, emit: Emit) -> Event:
         return Failed(interrupted(command).to_json())
     except Exception as error:  # noqa: BLE001 - a bug of ours is shown as an error, not as a traceback
         return Failed(_crash(command, error).to_json())
+
+
+def _refuse_other_systems(command: str) -> None:
+    """Say before any work begins what does not work here. Errors: `system-not-supported`."""
+    system = platform.system()
+    if system == "Linux" or (system == "Darwin" and command not in _LINUX_ONLY):
+        return
+    there = "macOS" if system == "Darwin" else system
+    raise ContainerizeError(
+        "system-not-supported",
+        what=f"`{command}` does not work on {there}.",
+        why="An image of base `host` is made of this machine's own files, and they are not Linux's.",
+        fix=(
+            "Use it on Linux: a JupyterHub, Binder, a virtual machine, or WSL 2 on Windows. On "
+            "macOS everything else works: ls, inspect, diff, tag, rm, gc, validate, runs, logs."
+        ),
+    )
 
 
 def _crash(command: str, error: Exception) -> ContainerizeError:

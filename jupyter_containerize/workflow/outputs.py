@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..model.image import Image
+from ..oci import archive, layout
 from ..oci.store import Store
+
+_WRITERS: dict[str, Callable[..., None]] = {
+    "oci": layout.write,
+    "oci-archive": archive.write_oci,
+    "docker-archive": archive.write_docker,
+}
 
 
 def write_output(output: str, image: Image, *, store: Store) -> None:
-    """Write `image` to `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`."""
-    from ..oci import archive, layout  # noqa: PLC0415 - until they exist
+    """Write `image` to `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
 
+    Errors: `output-exists`, `no-space`, `store-read-only`.
+    """
     kind, _, path = output.partition(":")
-    if kind == "oci":
-        layout.write(image, store=store, path=path)
-    elif kind == "oci-archive":
-        archive.write_oci(image, store=store, path=path)
-    else:
-        archive.write_docker(image, store=store, path=path)
+    _WRITERS[kind](image, store=store, path=path)

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,8 +61,11 @@ class Shell:
         return [sys.executable, "-m", "jupyter_containerize", *line.split(" ")]
 
     def __call__(self, line, code=0, **keywords):
+        return self.run(*line.split(" "), code=code, **keywords)
+
+    def run(self, *words, code=0, **keywords):
         done = subprocess.run(
-            self.command(line),
+            [sys.executable, "-m", "jupyter_containerize", *words],
             cwd=self.folder,
             env={**self.environment, **keywords},
             capture_output=True,
@@ -209,6 +213,48 @@ def test_tag_diff_and_rm(shell, built):
     assert "Removed: image sales:2, image sales:best" in failed.stderr
     assert "Freed" in shell("gc").stdout
     assert "sales-2024:latest" in shell("ls").stdout
+
+
+@pytest.mark.parametrize("kind", ["oci", "oci-archive", "docker-archive"])
+def test_an_image_is_written_out_for_other_programs(shell, built, kind, require):
+    require(shutil.which("skopeo"), "skopeo")
+    digest = built[-1]["data"]["image"]["digest"]
+    (shell.folder / "data" / "x.csv").write_text("1\n2\n3\n")
+    path = shell.folder / "out" / f"{kind} image"
+    path.parent.mkdir(exist_ok=True)
+    command = shell.command("build NOTEBOOK --json --output")
+    command[command.index("NOTEBOOK")] = "Sales 2024.ipynb"
+    subprocess.run(
+        [*command, f"{kind}:out/{path.name}"],
+        cwd=shell.folder,
+        env=shell.environment,
+        check=True,
+        capture_output=True,
+    )
+    seen = subprocess.run(
+        ["skopeo", "inspect", f"{kind}:{path}"], capture_output=True, text=True, check=True
+    )
+    found = json.loads(seen.stdout)
+    assert found["Os"] == "linux"
+    assert found["Labels"]["org.opencontainers.image.title"] == "Sales 2024"
+    if kind != "docker-archive":
+        assert found["Digest"] == digest, "the same notebook gives the same image"
+        assert "is what its digests say" in shell.run("validate", f"{kind}:{path}").stdout
+
+
+def test_validate_finds_what_was_damaged(shell, built):
+    del built
+    digest = shell.json("inspect sales-2024")["data"]["layers"][-1]["digest"]
+    path = shell.folder / "store" / "blobs" / "sha256" / digest.partition(":")[2]
+    assert "is what its digests say" in shell("validate sales-2024").stdout
+    data = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(data[:-1] + b"x")
+    error = shell.json("validate sales-2024", code=1)["error"]
+    assert error["code"] == "image-damaged"
+    assert digest in error["why"]
+    path.write_bytes(data)
+    shell("validate sales-2024")
 
 
 def test_plan_writes_nothing_and_says_what_is_there(shell, built):

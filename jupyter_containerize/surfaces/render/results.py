@@ -250,7 +250,7 @@ def _gc(data: Data) -> list[Block]:
 
 
 def _validate(data: Data) -> list[Block]:
-    return [Notice(Tone.GOOD, f"All {data['blobs']} blobs are what their digests say.")]
+    return [Notice(Tone.GOOD, f"{data['name']} is what its digests say.")]
 
 
 def _doctor(data: Data) -> list[Block]:

@@ -92,7 +92,7 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch):
 
 
 class Gone(io.StringIO):
-    def write(self, text):
+    def write(self, _):
         raise BrokenPipeError
 
 
