@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import os
 import threading
@@ -68,7 +69,7 @@ class LayerBuilder:
         below = [
             [target, to_json(entry)]
             for target, entry in sorted(self.folders.items())
-            if any(other.target.startswith(target + "/") for other in layer.entries)
+            if _has_entry_below(layer, target + "/")
         ]
         parts = [LAYER_FORMAT, layer.key(), self.plan.pyc_magic, self._uid, below]
         return hashlib.sha256(dumps(parts)).hexdigest()
@@ -143,6 +144,12 @@ class _Meter:
 
     def finish(self) -> None:
         self._emit(Progress(STEP, self._title, self._total, self._total))
+
+
+def _has_entry_below(layer: LayerPlan, prefix: str) -> bool:
+    """Whether an entry's target begins so; entries are sorted by target."""
+    at = bisect.bisect_left(layer.entries, prefix, key=lambda entry: entry.target)
+    return at < len(layer.entries) and layer.entries[at].target.startswith(prefix)
 
 
 def _estimate(layer: LayerPlan) -> int:
