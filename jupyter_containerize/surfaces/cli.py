@@ -12,6 +12,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -41,13 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         args, request = _understand(words)
+        return _perform(args, request)
     except ContainerizeError as error:
         _show_error(error.to_json(), as_json="--json" in words)
         return USAGE
     except SystemExit as done:  # --help and --version have said what they had to say
         return int(done.code or 0)
-    try:
-        return _perform(args, request)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
@@ -106,8 +106,15 @@ def _code_of(run: dict[str, Any]) -> int:
     return FAILURE if run.get("state") in ("failed", "lost") else 0
 
 
+_PRINTING = threading.Lock()
+
+
 def _print_event(event: Event) -> None:
-    print(json.dumps(to_json(event)), flush=True)
+    """Print one event as one whole line: builders emit from several threads."""
+    line = json.dumps(to_json(event)) + "\n"
+    with _PRINTING:
+        sys.stdout.write(line)  # in one call: an interrupt comes before it or after it
+        sys.stdout.flush()
 
 
 def _show_error(error: dict[str, Any], *, as_json: bool) -> None:
