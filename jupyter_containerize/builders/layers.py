@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from ..model.codec import dumps, to_json
-from ..model.event import Emit, LayerDone, Progress
+from ..model.event import Emit, Event, LayerDone, Progress
 from ..model.image import Layer
 from ..model.plan import BytecodeContent, Entry, ImagePlan, LayerPlan
 from ..oci.bytecode import bytecode_for
@@ -23,6 +22,9 @@ from ..oci.store import Store
 
 STEP = "build"
 _PROGRESS_S = 0.1
+_LAYERS_AT_ONCE = 2
+#: For each layer; beyond two, memory grows and the disk does not get faster.
+_BYTECODE_PROCESSES = 2
 _ENTRY_BYTES = 1024  # header and padding of one entry, to be on the safe side
 
 
@@ -39,7 +41,8 @@ class LayerBuilder:
     @classmethod
     def of(cls, plan: ImagePlan, *, store: Store, emit: Emit) -> LayerBuilder:
         """Return the builder of all of the plan's layers."""
-        return cls(plan, store, emit, threading.Event(), explicit_folders(plan.layers))
+        folders = explicit_folders(plan.layers)
+        return cls(plan, store, _one_at_a_time(emit), threading.Event(), folders)
 
     def build(self) -> tuple[Layer, ...]:
         """Return the stored layers, bottom first; only those without a known key are read."""
@@ -101,7 +104,7 @@ class LayerBuilder:
 
             with (
                 bytecode_for(
-                    contents, interpreter=self.plan.interpreter, processes=os.cpu_count() or 1
+                    contents, interpreter=self.plan.interpreter, processes=_BYTECODE_PROCESSES
                 ) as bytecode,
                 pipeline(consume, cancel=self.cancel) as outlet,
             ):
@@ -123,6 +126,17 @@ class LayerBuilder:
             LayerDone(plan.title, blob.digest, blob.size_bytes, reused=False, seconds=seconds)
         )
         return layer
+
+
+def _one_at_a_time(emit: Emit) -> Emit:
+    """Return `emit` for several threads."""
+    lock = threading.Lock()
+
+    def guarded(event: Event) -> None:
+        with lock:
+            emit(event)
+
+    return guarded
 
 
 class _Meter:
@@ -157,8 +171,8 @@ def _estimate(layer: LayerPlan) -> int:
 
 
 def _in_parallel(jobs: Sequence[Callable[[], Layer]], cancel: threading.Event) -> list[Layer]:
-    """Run all jobs on both cores; after the first failure or an interrupt stop the others."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    """Run all jobs, two at a time; after the first failure or an interrupt stop the others."""
+    with ThreadPoolExecutor(max_workers=_LAYERS_AT_ONCE) as pool:
         futures = [pool.submit(job) for job in jobs]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
