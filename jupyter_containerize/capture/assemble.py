@@ -287,7 +287,10 @@ class _Capture:
         files = [entry for one in code for entry in one.files]
         files += [entry for one in data for entry in one.files]
         self.findings += secrets.scan(
-            cells=self.merged.notebook.cells, files=files, allow=self.options.allow_secrets
+            cells=self.merged.notebook.cells,
+            texts=self.merged.notebook.texts,
+            files=files,
+            allow=self.options.allow_secrets,
         )
 
     def _owned(self, code: tuple[LocalCode, ...]) -> Callable[[str], bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..model.reasons import Finding, Severity
-from ..model.snapshot import Cell, CellSource, Notebook, Parameter
+from ..model.snapshot import Cell, CellSource, Notebook, Parameter, TextCell
 from .notebook import NotebookFile
 from .own_lines import without_own_lines
 from .parameters import parameters_of
@@ -64,8 +64,23 @@ def merge(
         metadata={
             key: document["metadata"][key] for key in _METADATA_KEPT if key in document["metadata"]
         },
+        texts=_texts(document["cells"]),
     )
     return Merged(notebook, parameters_of(cells), tuple(findings))
+
+
+def _texts(cells: Sequence[Mapping[str, Any]]) -> tuple[TextCell, ...]:
+    found = []
+    before = 1
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            before += 1
+            continue
+        attachments = cell.get("attachments")
+        attachments = attachments if isinstance(attachments, dict) else {}
+        kind = "raw" if cell["cell_type"] == "raw" else "markdown"
+        found.append(TextCell(cell["id"], before, cell["source"], kind, attachments))
+    return tuple(found)
 
 
 def match(

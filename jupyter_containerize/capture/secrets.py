@@ -18,7 +18,7 @@ from typing import Any
 
 from ..model.files import FileEntry, FileKind
 from ..model.reasons import Finding, Severity
-from ..model.snapshot import Cell
+from ..model.snapshot import Cell, TextCell
 from .secret_search import Context, Data, Hit, search
 from .secret_values import is_password, is_token
 
@@ -64,13 +64,14 @@ class _Place:
 def scan(
     *,
     cells: Iterable[Cell] = (),
+    texts: Iterable[TextCell] = (),
     files: Iterable[FileEntry] = (),
     variables: Mapping[str, str] | None = None,
     allow: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Return a finding for each credential in what goes into an image, in order.
 
-    `cells` with their outputs, `files` (local code and data; binary ones are passed over),
+    `cells` with their outputs, `texts` between them, `files` (local code and data; binary ones are passed over),
     `variables` with the values that would be set. `allow` names accepted findings: a code,
     `cell N`, a path (or its end), `variable NAME`, or `CODE@` and one of these; they stay,
     as information. Codes: `secret-<kind>`, `possible-secret` (never blocks),
@@ -79,6 +80,10 @@ def scan(
     found: list[Finding] = []
     for cell in cells:
         found += _in_cell(cell, allow)
+    for text_cell in texts:
+        place = _Place(f"The text before cell {text_cell.before}", (f"text {text_cell.before}",))
+        text = text_cell.source.encode("utf-8", "surrogateescape")
+        found += _findings(text, search(text, Context.TEXT), place, allow)
     for entry in files:
         if entry.kind is FileKind.FILE:
             found += _in_file(entry.path, allow)

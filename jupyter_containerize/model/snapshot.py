@@ -55,6 +55,21 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class TextCell:
+    """A Markdown or raw cell, so that the executed notebook reads as the author wrote it.
+
+    It stands before code cell `before` (1-based; one more than there are: at the end).
+    `kind` is nbformat's cell type. Attachments (pasted pictures) are kept as nbformat has them.
+    """
+
+    id: str
+    before: int
+    source: str
+    kind: str = "markdown"
+    attachments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Notebook:
     """The notebook: `path` is absolute, "" when there is no file (then `folder` is the cwd)."""
 
@@ -63,6 +78,7 @@ class Notebook:
     folder: str
     cells: tuple[Cell, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    texts: tuple[TextCell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

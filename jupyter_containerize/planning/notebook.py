@@ -10,7 +10,7 @@ from typing import Any
 
 from ..model.codec import to_json
 from ..model.plan import NOTEBOOK_FILE, OUTPUTS_FOLDER, ImageKind
-from ..model.snapshot import Cell, Snapshot
+from ..model.snapshot import Cell, Notebook, Snapshot, TextCell
 
 GUEST_CONFIG_VERSION = 1
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -18,7 +18,7 @@ _DEFAULT_BACKEND = "module://matplotlib_inline.backend_inline"
 
 
 def notebook_text(snapshot: Snapshot) -> str:
-    """Return the chosen cells with their recorded outputs as an nbformat 4.5 document.
+    """Return the chosen cells with their recorded outputs, and the texts, as nbformat 4.5.
 
     Each cell's metadata holds `jupyter_containerize`: its `number` among the notebook's
     code cells, and whether outputs were `recorded` (a cell that never ran proves nothing).
@@ -30,7 +30,7 @@ def notebook_text(snapshot: Snapshot) -> str:
         if name in snapshot.notebook.metadata
     }
     document = {
-        "cells": _cells(snapshot.notebook.cells),
+        "cells": _cells(snapshot.notebook),
         "metadata": metadata,
         "nbformat": 4,
         "nbformat_minor": 5,
@@ -64,30 +64,45 @@ def guest_config_text(snapshot: Snapshot, *, kind: ImageKind, mounts: Sequence[s
     )
 
 
-def _cells(cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    result: list[dict[str, Any]] = []
+def _cells(notebook: Notebook) -> list[dict[str, Any]]:
+    # A text stands before the code cell of its number; the sort keeps the order within both.
+    placed: list[tuple[int, int, Cell | TextCell]] = [
+        *((text.before, 0, text) for text in notebook.texts),
+        *((cell.number, 1, cell) for cell in notebook.cells),
+    ]
+    placed.sort(key=lambda one: one[:2])
     seen: set[str] = set()
-    for cell in cells:
+    result = []
+    for place, kind, cell in placed:
         identity = cell.id
         if not _CELL_ID.fullmatch(identity) or identity in seen:
-            digest = hashlib.sha256(f"{cell.number}\0{cell.id}".encode("utf-8", "surrogateescape"))
+            digest = hashlib.sha256(
+                f"{place}\0{kind}\0{cell.id}".encode("utf-8", "surrogateescape")
+            )
             identity = digest.hexdigest()[:16]
         seen.add(identity)
-        ours = {"number": cell.number, "recorded": cell.outputs is not None}
-        metadata: dict[str, Any] = {"jupyter_containerize": ours}
-        if cell.tags:
-            metadata["tags"] = list(cell.tags)
-        result.append(
-            {
-                "cell_type": "code",
-                "execution_count": cell.execution_count,
-                "id": identity,
-                "metadata": metadata,
-                "outputs": list(cell.outputs or ()),
-                "source": cell.source,
-            }
-        )
+        made = _code(cell) if isinstance(cell, Cell) else _text(cell)
+        result.append({**made, "id": identity})
     return result
+
+
+def _code(cell: Cell) -> dict[str, Any]:
+    ours = {"number": cell.number, "recorded": cell.outputs is not None}
+    metadata: dict[str, Any] = {"jupyter_containerize": ours}
+    if cell.tags:
+        metadata["tags"] = list(cell.tags)
+    return {
+        "cell_type": "code",
+        "execution_count": cell.execution_count,
+        "metadata": metadata,
+        "outputs": list(cell.outputs or ()),
+        "source": cell.source,
+    }
+
+
+def _text(cell: TextCell) -> dict[str, Any]:
+    made: dict[str, Any] = {"cell_type": cell.kind, "metadata": {}, "source": cell.source}
+    return {**made, "attachments": dict(cell.attachments)} if cell.attachments else made
 
 
 def _backend(snapshot: Snapshot) -> str:

@@ -157,3 +157,23 @@ def test_parameters():
 )
 def test_own_lines(source, kept):
     assert without_own_lines(source) == kept
+
+
+def test_texts_keep_their_place_between_the_code_cells():
+    picture = {"p.png": {"image/png": "aGk="}}
+    merged = cells.merge(
+        record(),
+        file=file(
+            {"cell_type": "markdown", "source": "# Title", "attachments": picture},
+            "a = 1",
+            {"cell_type": "raw", "source": "raw"},
+            {"source": "b = 2", "metadata": {"tags": ["skip"]}},
+            {"cell_type": "markdown", "source": "the end", "attachments": "damaged"},
+        ),
+    )
+    texts = [(t.before, t.kind, t.source, dict(t.attachments)) for t in merged.notebook.texts]
+    assert texts == [
+        (1, "markdown", "# Title", picture),
+        (2, "raw", "raw", {}),
+        (3, "markdown", "the end", {}),
+    ]

@@ -14,7 +14,7 @@ import pytest
 from jupyter_containerize.capture import secrets
 from jupyter_containerize.model.files import FileEntry
 from jupyter_containerize.model.reasons import Severity
-from jupyter_containerize.model.snapshot import Cell, CellSource
+from jupyter_containerize.model.snapshot import Cell, CellSource, TextCell
 
 RANDOM = random.Random(20)
 ALNUM = string.ascii_letters + string.digits
@@ -411,3 +411,11 @@ def test_the_search_reads_tens_of_megabytes_a_second(tmp_path, kind):
     print(f"{kind}: {rate:.0f} MB/s")
     # The benchmark asks for 50; a busy machine under test may be slower.
     assert rate > 15
+
+
+def test_credentials_in_texts_between_cells_block():
+    text = TextCell("t", 4, "Use the key AKIA" + "IOSFODNN7" + "QRSTUVW\nfor uploads.")
+    (finding,) = secrets.scan(texts=[text])
+    assert finding.severity is Severity.BLOCKING
+    assert "before cell 4" in finding.what
+    assert "QRSTUVW" not in str(finding)

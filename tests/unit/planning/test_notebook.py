@@ -8,7 +8,7 @@ import json
 import nbformat
 
 from jupyter_containerize.model.plan import ImageKind
-from jupyter_containerize.model.snapshot import Cell, CellSource, Parameter, Variable
+from jupyter_containerize.model.snapshot import Cell, CellSource, Parameter, TextCell, Variable
 from jupyter_containerize.planning.notebook import guest_config_text, notebook_text
 
 
@@ -80,3 +80,27 @@ def test_guest_settings(small):
 
 def test_the_inline_backend_is_the_default(small):
     assert config(small())["matplotlib_backend"].endswith("backend_inline")
+
+
+def test_texts_stand_where_the_author_put_them(small):
+    snapshot = with_cells(
+        small(),
+        Cell("a", 1, "1", CellSource.FILE),
+        Cell("c", 3, "3", CellSource.FILE),
+    )
+    texts = (
+        TextCell("t1", 1, "# Title", attachments={"p.png": {"image/png": "aGk="}}),
+        TextCell("t2", 3, "before three"),
+        TextCell("t2", 3, "same id"),
+        TextCell("t3", 4, "raw end", "raw"),
+    )
+    snapshot = dataclasses.replace(
+        snapshot, notebook=dataclasses.replace(snapshot.notebook, texts=texts)
+    )
+    document = nbformat.reads(notebook_text(snapshot), as_version=4)
+    nbformat.validate(document)
+    assert [cell.source for cell in document.cells] == [
+        "# Title", "1", "before three", "same id", "3", "raw end",
+    ]  # fmt: skip
+    assert len({cell.id for cell in document.cells}) == 6
+    assert document.cells[0].attachments == {"p.png": {"image/png": "aGk="}}
