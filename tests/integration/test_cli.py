@@ -222,15 +222,7 @@ def test_an_image_is_written_out_for_other_programs(shell, built, kind, require)
     (shell.folder / "data" / "x.csv").write_text("1\n2\n3\n")
     path = shell.folder / "out" / f"{kind} image"
     path.parent.mkdir(exist_ok=True)
-    command = shell.command("build NOTEBOOK --json --output")
-    command[command.index("NOTEBOOK")] = "Sales 2024.ipynb"
-    subprocess.run(
-        [*command, f"{kind}:out/{path.name}"],
-        cwd=shell.folder,
-        env=shell.environment,
-        check=True,
-        capture_output=True,
-    )
+    shell.run("build", "Sales 2024.ipynb", "--output", f"{kind}:out/{path.name}")
     seen = subprocess.run(
         ["skopeo", "inspect", f"{kind}:{path}"], capture_output=True, text=True, check=True
     )
