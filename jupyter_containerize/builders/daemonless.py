@@ -27,7 +27,8 @@ class DaemonlessBuilder:
         `file-unreadable`, `not-a-file`, `interpreter-failed`.
         """
         started = time.monotonic()
-        emit(StepStarted(STEP, f"Building {name or plan.name}"))
+        name = name or Reference.parse(plan.name)
+        emit(StepStarted(STEP, f"Building {name}"))
         store.sweep()
         with store.in_use():
             layers = LayerBuilder.of(plan, store=store, emit=emit).build()
@@ -36,7 +37,7 @@ class DaemonlessBuilder:
                 config=plan.config,
                 platform=plan.platform,
                 created=plan.created,
-                name=name or Reference.parse(plan.name),
+                name=name,
             )
         written = sum(layer.size_bytes for layer in layers if not layer.reused)
         summary = (

@@ -70,7 +70,7 @@ def _worker(interpreter: str, contents: Sequence[BytecodeContent]) -> Iterator[I
     requests, answers = process.stdin, process.stdout
     if requests is None or answers is None:  # for the type checker: both are pipes
         raise _interpreter_failed(interpreter, "no pipes")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):  # only Linux can
         fcntl.fcntl(answers.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     feeder = threading.Thread(target=_feed, args=(requests, contents), daemon=True)
     feeder.start()

@@ -38,9 +38,10 @@ class Freed:
 def collect(store: Store) -> Freed:
     """Remove what nothing refers to; the caller keeps builds away meanwhile."""
     with writing(store.root):
-        kept, removed = _sort_out(store, _used_by_runs(store))
+        kept = [image for image in store.images() if image.names or store.is_used(image.digest)]
+        removed = set(store.image_digests()) - {image.digest for image in kept}
         for image_digest in removed:
-            os.unlink(os.path.join(store.root, "images", f"{hex_of(image_digest)}.json"))
+            store.forget_image(image_digest)
         live = {hex_of(digest) for image in kept for digest in _blobs_of(image)}
         blobs = [entry for entry in _entries(store, "blobs/sha256") if entry.name not in live]
         freed = sum(remove_path(entry.path) for entry in blobs)
@@ -52,27 +53,13 @@ def collect(store: Store) -> Freed:
     return Freed(freed, len(removed), len(blobs), count)
 
 
-def _sort_out(store: Store, used: set[str]) -> tuple[list[Image], list[str]]:
-    """Return the images to keep and the digests of the records to remove."""
-    kept = [
-        image
-        for image in store.images()
-        if image.names or image.digest in used or store.is_used(image.digest)
-    ]
-    known = {image.digest for image in kept}
-    records = [f"sha256:{entry.name.removesuffix('.json')}" for entry in _entries(store, "images")]
-    return kept, [digest for digest in records if digest not in known]
-
-
-def _used_by_runs(store: Store) -> set[str]:
-    """Return the digests of images whose run has a living supervisor (it holds the lock)."""
-    used = set()
-    for entry in _entries(store, "runs"):
-        if is_locked(os.path.join(entry.path, "lock")):
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                data = read_or_none(os.path.join(entry.path, "run.json"))
-                used.add(json.loads(data or b"")["spec"]["image"])
-    return used
+def used_by_run(folder: str) -> str | None:
+    """Return the image of the run in `folder` if its supervisor lives: it holds the lock."""
+    if is_locked(os.path.join(folder, "lock")):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            data = read_or_none(os.path.join(folder, "run.json"))
+            return str(json.loads(data or b"")["spec"]["image"])
+    return None
 
 
 def _blobs_of(image: Image) -> Iterator[str]:

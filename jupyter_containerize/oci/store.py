@@ -8,15 +8,13 @@ leaves at most garbage that `gc` and the next build sweep away.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import ContainerizeError
-from ..model.codec import dumps, from_json, to_json
+from ..model.codec import dumps, to_json
 from ..model.image import Image, Layer
 from ..model.plan import ImageConfig
 from ..model.platform import Platform
@@ -25,14 +23,13 @@ from . import documents
 from .blobs import Blob, BlobWriter, blob_writer, dead_temporaries
 from .disk import read_or_none, write_atomically, writing
 from .documents import hex_of
-from .gc import Freed, collect, remove_path
+from .gc import Freed, collect, remove_path, used_by_run
 from .image import config_json, manifest_json
+from .images import Records, by_short_id, parsed
 from .locks import is_locked, locked
 from .names import Names
 from .store_version import prepare
 
-_T = TypeVar("_T")
-_SHORT_ID = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")
 _FOLDERS = ("blobs/sha256", "names", "keys", "images", "locks", "tmp", "runs", "unpacked")
 
 
@@ -42,6 +39,7 @@ class Store:
     def __init__(self, root: str) -> None:
         self.root = root
         self._blobs = os.path.join(root, "blobs", "sha256")
+        self._records = Records(os.path.join(root, "images"))
         self._names = Names(os.path.join(root, "names"))
 
     @classmethod
@@ -143,7 +141,7 @@ class Store:
 
     def layer_for_key(self, key: str) -> Layer | None:
         """Return the layer that was built for a key, if its blob is still whole."""
-        layer = _parsed(Layer, read_or_none(os.path.join(self.root, "keys", key)))
+        layer = parsed(Layer, read_or_none(os.path.join(self.root, "keys", key)))
         if layer is None or not self.has_blob(layer.digest, size_bytes=layer.size_bytes):
             return None
         return replace(layer, reused=True)
@@ -184,9 +182,7 @@ class Store:
             created=created,
             annotations=dict(annotations or {}),
         )
-        with writing(self.root):
-            record = to_json(replace(image, layers=tuple(map(_plain, layers))))
-            write_atomically(self._record_path(image.digest), dumps(record))
+        self._records.put(image)
         if name is None:
             return image
         return replace(image, names=self.tag(image, name).names)  # layers still know `reused`
@@ -194,28 +190,37 @@ class Store:
     def images(self) -> tuple[Image, ...]:
         """Return all whole images, named ones first, in order of name and digest."""
         names = self._names.by_digest()
-        found = []
-        for file_name in os.listdir(os.path.join(self.root, "images")):
-            if file_name.endswith(".json"):
-                digest = f"sha256:{file_name.removesuffix('.json')}"
-                image = self._image(digest, names.get(digest, ()))
-                if image is not None:
-                    found.append(image)
-        return tuple(sorted(found, key=lambda image: (not image.names, image.names, image.digest)))
+        found = [self._image(digest, names.get(digest, ())) for digest in self.image_digests()]
+        whole = [image for image in found if image is not None]
+        return tuple(sorted(whole, key=lambda image: (not image.names, image.names, image.digest)))
+
+    def image_digests(self) -> list[str]:
+        """Return the digests of all images with a record, whole or not."""
+        return self._records.digests()
+
+    def forget_image(self, digest: str) -> None:
+        """Take the image from the list; its names and bytes stay until `gc`."""
+        self._records.delete(digest)
 
     def resolve(self, text: str) -> Image:
         """Return the image with this name, digest, or beginning (6 or more) of a digest or ID.
 
         Errors: `image-not-found`, `ambiguous-image`, `invalid-reference`.
         """
-        short = _SHORT_ID.fullmatch(text)
+        image = None
         if not text.startswith("sha256:"):
             reference = Reference.parse(text)
             digest = reference.digest or self._names.get(str(reference))
             image = self._image(digest) if digest else None
-            if image is not None:
-                return image
-        return self._by_short_id(text, short[1] if short else None)
+        image = image or by_short_id(text, self.images())
+        if image is None:
+            raise ContainerizeError(
+                "image-not-found",
+                what=f"There is no image {text!r} in the store.",
+                why=f"The store is {self.root}.",
+                fix="`jupyter containerize ls` lists the images; `build` makes one.",
+            )
+        return image
 
     def tag(self, image: Image, reference: Reference) -> Image:
         """Let `reference` name `image`; an image that had this name loses it."""
@@ -225,7 +230,8 @@ class Store:
     def remove(self, text: str) -> tuple[str, ...]:
         """Take away a name; by digest or ID, the image from the list with all its names.
 
-        Returns the names taken away. Bytes stay until `gc`. Errors: as `resolve`.
+        Returns the names taken away. Bytes stay until `gc`. Errors: as `resolve`, and
+        `image-in-use` when an image that a run uses would go from the list.
         """
         image = self.resolve(text)
         if not text.startswith("sha256:"):
@@ -233,15 +239,23 @@ class Store:
             if name in image.names:
                 self._names.delete(name)
                 return (name,)
+        if self.is_used(image.digest):
+            raise ContainerizeError(
+                "image-in-use",
+                what=f"A run is using the image {image.digest[:19]}.",
+                fix="Stop it first: `jupyter containerize runs` lists the runs.",
+            )
         for name in image.names:
             self._names.delete(name)
-        with writing(self.root), contextlib.suppress(FileNotFoundError):
-            os.unlink(self._record_path(image.digest))
+        self.forget_image(image.digest)
         return image.names
 
     def is_used(self, image_digest: str) -> bool:
-        """Whether a run holds this image (see `using`)."""
-        return is_locked(self.lock_path(_image_lock(image_digest)))
+        """Whether a living run uses this image (by `using`, or by the lock of its folder)."""
+        return is_locked(self.lock_path(_image_lock(image_digest))) or any(
+            used_by_run(os.path.join(self.runs_folder, run)) == image_digest
+            for run in os.listdir(self.runs_folder)
+        )
 
     def gc(self) -> Freed:
         """Free what nothing refers to. Errors: `store-busy` while something is being built."""
@@ -268,12 +282,9 @@ class Store:
 
     # -- inside -------------------------------------------------------------------------
 
-    def _record_path(self, digest: str) -> str:
-        return os.path.join(self.root, "images", f"{hex_of(digest)}.json")
-
     def _image(self, digest: str, names: tuple[str, ...] | None = None) -> Image | None:
         """Return the listed image, None unless all its blobs are whole."""
-        image = _parsed(Image, read_or_none(self._record_path(digest)))
+        image = self._records.get(digest)
         if image is None:
             return None
         whole = (
@@ -287,31 +298,6 @@ class Store:
             names = self._names.by_digest().get(digest, ())
         return replace(image, names=names)
 
-    def _by_short_id(self, text: str, short: str | None) -> Image:
-        found = [
-            image
-            for image in self.images()
-            if short
-            and (
-                hex_of(image.digest).startswith(short)
-                or hex_of(image.config_digest).startswith(short)
-            )
-        ]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise ContainerizeError(
-                "ambiguous-image",
-                what=f"{text!r} is the beginning of {len(found)} images' digests.",
-                fix="Give more digits: " + ", ".join(image.digest[:31] for image in found),
-            )
-        raise ContainerizeError(
-            "image-not-found",
-            what=f"There is no image {text!r} in the store.",
-            why=f"The store is {self.root}.",
-            fix="`jupyter containerize ls` lists the images; `build` makes one.",
-        )
-
 
 def default_path() -> str:
     """Return `$JUPYTER_CONTAINERIZE_STORE`, or the folder under `$XDG_DATA_HOME`."""
@@ -324,17 +310,6 @@ def default_path() -> str:
 
 def _image_lock(digest: str) -> str:
     return f"image-{hex_of(digest)}"
-
-
-def _parsed(kind: type[_T], data: bytes | None) -> _T | None:
-    """Return the record, None if it is missing or damaged: then it is as good as missing."""
-    with contextlib.suppress(ContainerizeError, ValueError):
-        return None if data is None else from_json(kind, json.loads(data))
-    return None
-
-
-def _plain(layer: Layer) -> Layer:
-    return replace(layer, reused=False)
 
 
 def _damaged(why: str) -> ContainerizeError:

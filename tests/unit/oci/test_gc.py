@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -100,6 +101,9 @@ def test_what_a_run_uses_stays(store, add):
     with locked(os.path.join(run, "lock")):
         assert store.gc().blobs == 0
         assert os.path.exists(folder)
+        with pytest.raises(ContainerizeError) as caught:
+            store.remove(image.digest)
+        assert caught.value.code == "image-in-use"
 
     assert store.gc().blobs == 3
     assert not os.path.exists(folder)
@@ -123,6 +127,15 @@ def test_half_made_things_of_the_dead_only(store):
         assert len(os.listdir(store.temporary_folder)) == 1
         blob = writer.commit()
     assert store.has_blob(blob.digest)
+    assert os.listdir(store.temporary_folder) == []
+
+
+def test_many_at_once_unpack_once(store, add):
+    image = add("m", {f"d/{number}": bytes(5000) for number in range(200)})
+    with ThreadPoolExecutor(8) as pool:
+        folders = set(pool.map(lambda _: unpack_layer(store, image.layers[0].digest), range(8)))
+    assert len(folders) == 1
+    assert len(os.listdir(os.path.join(folders.pop(), "d"))) == 200
     assert os.listdir(store.temporary_folder) == []
 
 
