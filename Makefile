@@ -83,7 +83,7 @@ unit: $(VENV)/.ready
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal
 
 bench: $(VENV)/.ready
-	$(VENV)/bin/python tests/environments.py science
+	$(VENV)/bin/python tests/environments.py keras
 	$(VENV)/bin/python benchmarks/run.py
 
 format: $(VENV)/.ready
