@@ -14,6 +14,11 @@ from jupyter_containerize.surfaces.arguments import parser
 DOCS = Path(__file__).parent
 SOURCE = DOCS.parent / "jupyter_containerize"
 _MADE = "<!-- Made by docs/generate.py: do not edit. -->\n"
+_ABOUT_ERRORS = (
+    "Every error has a stable code, says what happened, why, and what to do. A finding is "
+    "something to know about a notebook; those marked *blocking* stop a build. `…` stands "
+    "for a name or a number.\n"
+)
 #: What makes an error or a finding: a code first (or as `code=`), then what, why and fix.
 _MAKERS = ("ContainerizeError", "Finding")
 
@@ -22,10 +27,10 @@ def commands_page() -> str:
     """Return the help of every command."""
     top = parser()
     parts = [_MADE, "# Commands\n", _block(top.format_help())]
-    parts += [
+    parts.append(
         "`%containerize COMMAND …` takes the same in a notebook; there NOTEBOOK is optional, and "
         "`%containerize` alone is `%containerize build`.\n"
-    ]
+    )
     for name, command in top.subcommands().items():
         parts += [f"## {name}\n", _block(command.format_help())]
     return "\n".join(parts)
@@ -41,9 +46,7 @@ def errors_page() -> str:
     lines = [
         _MADE,
         "# Errors and findings\n",
-        "Every error has a stable code, says what happened, why, and what to do. A finding is "
-        "something to know about a notebook; those marked *blocking* stop a build. `…` stands "
-        "for a name or a number.\n",
+        _ABOUT_ERRORS,
         "| code | kind | what | what to do |",
         "|---|---|---|---|",
     ]
