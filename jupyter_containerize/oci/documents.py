@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -37,9 +38,11 @@ def put_document(root: str, folder: str, digest: str, data: Any) -> None:
 
 
 def get_document(root: str, folder: str, digest: str) -> Any | None:
-    """Return the JSON data stored as `folder`/`digest`, None if there is none."""
+    """Return the JSON data stored as `folder`/`digest`, None if there is none or it is damaged."""
     data = read_or_none(_path(root, folder, digest))
-    return None if data is None else json.loads(data)
+    with contextlib.suppress(ValueError):
+        return None if data is None else json.loads(data)
+    return None
 
 
 def _path(root: str, folder: str, digest: str) -> str:

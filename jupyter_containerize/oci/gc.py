@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..model.image import Image
 from ..model.plan import LABEL_SNAPSHOT
@@ -37,6 +37,7 @@ class Freed:
 
 def collect(store: Store) -> Freed:
     """Remove what nothing refers to; the caller keeps builds away meanwhile."""
+    store.check_names()  # an image must not go because its name cannot be read
     with writing(store.root):
         kept = [image for image in store.images() if image.names or store.is_used(image.digest)]
         removed = set(store.image_digests()) - {image.digest for image in kept}
@@ -71,18 +72,24 @@ def _blobs_of(image: Image) -> Iterator[str]:
 
 def _is_live(unpacked: os.DirEntry[str], live: set[str]) -> bool:
     """Whether all layers that lie unpacked in this folder belong to kept images."""
-    data = read_or_none(unpacked.path.removesuffix(".json") + ".json")
-    layers = json.loads(data)["layers"] if data else []
-    return bool(layers) and {hex_of(digest) for digest in layers} <= live
+    layers = _field(unpacked.path.removesuffix(".json") + ".json", "layers") or []
+    return bool(layers) and {str(digest).removeprefix("sha256:") for digest in layers} <= live
 
 
 def _forget_keys(store: Store) -> int:
     freed = 0
     for entry in _entries(store, "keys"):
-        data = json.loads(read_or_none(entry.path) or b"{}")
-        if "digest" not in data or not store.has_blob(data["digest"]):
+        digest = str(_field(entry.path, "digest")).removeprefix("sha256:")
+        if not os.path.exists(os.path.join(store.root, "blobs", "sha256", digest)):
             freed += remove_path(entry.path)
     return freed
+
+
+def _field(path: str, name: str) -> Any:
+    """Return one field of a small JSON file, None if file or field is missing or damaged."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return json.loads(read_or_none(path) or b"{}")[name]
+    return None
 
 
 def _forget_documents(store: Store, kept: list[Image]) -> int:

@@ -9,6 +9,9 @@ import os
 
 from ..errors import ContainerizeError
 from .disk import read_or_none, write_atomically, writing
+from .documents import hex_of
+
+_HINT = "`jupyter containerize ls` shows images without a name too."
 
 
 class Names:
@@ -21,9 +24,9 @@ class Names:
         return os.path.join(self._folder, hashlib.sha256(reference.encode()).hexdigest())
 
     def get(self, reference: str) -> str | None:
-        """Return the digest that `reference` names, or None."""
-        data = read_or_none(self._path(reference))
-        return None if data is None else _parse(data)[1]
+        """Return the digest that `reference` names, or None (also when the name is damaged)."""
+        known = _parse(read_or_none(self._path(reference)))
+        return known[1] if known else None
 
     def set(self, reference: str, digest: str) -> None:
         """Let `reference` name `digest` from now on."""
@@ -37,24 +40,34 @@ class Names:
             os.unlink(self._path(reference))
 
     def by_digest(self) -> dict[str, tuple[str, ...]]:
-        """Return every digest's references, sorted."""
+        """Return every digest's references, sorted; without damaged names."""
         found: dict[str, list[str]] = {}
-        for name in os.listdir(self._folder):
-            data = None if name.endswith(".tmp") else read_or_none(os.path.join(self._folder, name))
-            if data is not None:
-                reference, digest = _parse(data)
-                found.setdefault(digest, []).append(reference)
+        for path in self._files():
+            if known := _parse(read_or_none(path)):
+                found.setdefault(known[1], []).append(known[0])
         return {digest: tuple(sorted(references)) for digest, references in found.items()}
 
+    def check(self) -> None:
+        """See that every name can be read. Errors: `store-damaged`."""
+        for path in self._files():
+            data = read_or_none(path)
+            if data is not None and _parse(data) is None:
+                raise ContainerizeError(
+                    "store-damaged",
+                    what="A name in the store cannot be read.",
+                    why=f"Which image {path} names is lost, so none may be removed.",
+                    fix=f"Delete that file; `build` or `tag` names the image again. {_HINT}",
+                )
 
-def _parse(data: bytes) -> tuple[str, str]:
-    try:
-        record = json.loads(data)
-        return str(record["reference"]), str(record["digest"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ContainerizeError(
-            "store-damaged",
-            what="A name in the store cannot be read.",
-            why=str(error),
-            fix="Remove the folder names/ in the store; images stay reachable by their digests.",
-        ) from error
+    def _files(self) -> list[str]:
+        names = sorted(os.listdir(self._folder))
+        return [os.path.join(self._folder, name) for name in names if not name.endswith(".tmp")]
+
+
+def _parse(data: bytes | None) -> tuple[str, str] | None:
+    with contextlib.suppress(ContainerizeError, ValueError, KeyError, TypeError):
+        record = json.loads(data or b"")
+        digest = str(record["digest"])
+        hex_of(digest)
+        return str(record["reference"]), digest
+    return None

@@ -205,13 +205,15 @@ class Store:
     def resolve(self, text: str) -> Image:
         """Return the image with this name, digest, or beginning (6 or more) of a digest or ID.
 
-        Errors: `image-not-found`, `ambiguous-image`, `invalid-reference`.
+        Errors: `image-not-found`, `image-damaged`, `ambiguous-image`, `invalid-reference`.
         """
         image = None
         if not text.startswith("sha256:"):
             reference = Reference.parse(text)
             digest = reference.digest or self._names.get(str(reference))
             image = self._image(digest) if digest else None
+            if digest and image is None and digest in self.image_digests():
+                raise _not_whole(text)
         image = image or by_short_id(text, self.images())
         if image is None:
             raise ContainerizeError(
@@ -249,6 +251,10 @@ class Store:
             self._names.delete(name)
         self.forget_image(image.digest)
         return image.names
+
+    def check_names(self) -> None:
+        """See that every name can be read. Errors: `store-damaged`."""
+        self._names.check()
 
     def is_used(self, image_digest: str) -> bool:
         """Whether a living run uses this image (by `using`, or by the lock of its folder)."""
@@ -310,6 +316,15 @@ def default_path() -> str:
 
 def _image_lock(digest: str) -> str:
     return f"image-{hex_of(digest)}"
+
+
+def _not_whole(text: str) -> ContainerizeError:
+    return ContainerizeError(
+        "image-damaged",
+        what=f"The image {text!r} is not whole.",
+        why="Parts of it are missing from the store, or were cut short.",
+        fix="Build it again; only what is missing is written anew.",
+    )
 
 
 def _damaged(why: str) -> ContainerizeError:

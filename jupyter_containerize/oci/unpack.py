@@ -51,10 +51,16 @@ def unpack_layers(store: Store, digests: Sequence[str]) -> Unpacked:
     name = _folder_name(digests)
     folder = os.path.join(store.unpacked_folder, name)
     with store.in_use(), store.lock(f"unpack-{name}"), writing(store.unpacked_folder):
-        if not os.path.isdir(folder):
-            _unpack(store, digests, folder)
-    record = json.loads(read_or_none(f"{folder}.json") or b"{}")
-    return Unpacked(folder, tuple(record["whiteouts"]), tuple(record["opaque"]))
+        return _known(folder) or _unpack(store, digests, folder)
+
+
+def _known(folder: str) -> Unpacked | None:
+    """Return what lies unpacked in `folder`, None if there is nothing whole."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        record = json.loads(read_or_none(f"{folder}.json") or b"")
+        if os.path.isdir(folder):
+            return Unpacked(folder, tuple(record["whiteouts"]), tuple(record["opaque"]))
+    return None
 
 
 def _folder_name(digests: Sequence[str]) -> str:
@@ -65,7 +71,7 @@ def _folder_name(digests: Sequence[str]) -> str:
     return f"m-{together[:SHORT_ID_DIGITS]}"
 
 
-def _unpack(store: Store, digests: Sequence[str], folder: str) -> None:
+def _unpack(store: Store, digests: Sequence[str], folder: str) -> Unpacked:
     with _temporary_folder(store) as temporary:
         with Extractor(temporary) as extractor:
             for digest in digests:
@@ -75,8 +81,10 @@ def _unpack(store: Store, digests: Sequence[str], folder: str) -> None:
             "whiteouts": sorted(map(os.fsdecode, extractor.whiteouts)),
             "opaque": sorted(map(os.fsdecode, extractor.opaque)),
         }
+        remove_path(folder)  # there only if its record was damaged
         write_atomically(f"{folder}.json", json.dumps(record).encode())
         os.rename(temporary, folder)
+    return Unpacked(folder, tuple(record["whiteouts"]), tuple(record["opaque"]))
 
 
 @contextlib.contextmanager

@@ -191,7 +191,8 @@ def _open_tar(path: str, stack: contextlib.ExitStack) -> tarfile.TarFile:
         raise ContainerizeError(
             "not-a-layout",
             what=f"{path} is neither an OCI layout folder nor an OCI archive.",
-            why=str(error),
+            why=error.strerror or str(error) if isinstance(error, OSError) else str(error),
+            fix="Name a folder or a file that `build --output oci:…` or `oci-archive:…` wrote.",
         ) from error
 
 

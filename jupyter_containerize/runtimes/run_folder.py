@@ -46,7 +46,7 @@ def is_held(folder: str) -> bool:
     """Tell whether a living process holds the run's lock."""
     try:
         lock = os.open(os.path.join(folder, LOCK), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

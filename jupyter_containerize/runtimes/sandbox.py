@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..errors import ContainerizeError
 from ..model.check import Check
 from ..model.event import Emit, ignore
 from ..model.image import Image
@@ -90,6 +91,10 @@ class SandboxRuntime:
     def list(self, *, store: Store) -> tuple[Run, ...]:
         """Return this runtime's runs, newest first."""
         return Records(store.runs_folder).all(runtime=self.name)
+
+    def problems(self, *, store: Store) -> tuple[ContainerizeError, ...]:
+        """Return an error for each run that `list` leaves out: its record cannot be read."""
+        return Records(store.runs_folder).problems()
 
     def logs(self, run_id: str, *, store: Store, follow: bool = False) -> Iterator[str]:
         """Yield the log's lines with their line ends; with `follow`, until the run has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ..errors import ContainerizeError
@@ -10,6 +11,7 @@ from ..model.event import Emit
 from ..model.reference import Reference
 from ..model.request import ImageRequest, RemoveRequest, StoreRequest, TagRequest
 from ..oci import validate as validation
+from ..oci.store import Store
 from .choices import runtime_named
 from .records import newest_first, open_store, resolve
 from .running import all_runs
@@ -47,6 +49,8 @@ def rm(request: RemoveRequest, *, emit: Emit) -> dict[str, Any]:
             if len(matching) == 1:
                 runtime_named(matching[0].runtime).remove(matching[0].id, store=store)
                 removed.append({"what": "run", "name": matching[0].id})
+            elif _removed_unreadable_run(name, store):
+                removed.append({"what": "run", "name": name})
             else:
                 store.remove(name)
                 removed.append({"what": "image", "name": name})
@@ -59,6 +63,14 @@ def rm(request: RemoveRequest, *, emit: Emit) -> dict[str, Any]:
             problem.why = f"{problem.why} Removed: {done}.".strip()
         raise problem
     return {"removed": removed}
+
+
+def _removed_unreadable_run(name: str, store: Store) -> bool:
+    """Remove the run with exactly this id though nobody can read its record."""
+    if name not in os.listdir(store.runs_folder):
+        return False
+    runtime_named("").remove(name, store=store)
+    return True
 
 
 def gc(request: StoreRequest, *, emit: Emit) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -99,8 +100,10 @@ def put_verdict(store: Store, verdict: Verdict) -> None:
 
 
 def verdict_of(store: Store, image: Image) -> Verdict | None:
-    """Return the newest verdict on an image, if any."""
-    return _document(store, "verdicts", image, Verdict)
+    """Return the newest verdict on an image, None if there is none that can be read."""
+    with contextlib.suppress(ContainerizeError):  # `ls` shows all images whatever befell one
+        return _document(store, "verdicts", image, Verdict)
+    return None
 
 
 def _document(store: Store, folder: str, image: Image, kind: type[T]) -> T | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ContainerizeError
-from ..model.event import Emit, LogLine
+from ..model.event import Emit, FindingRaised, LogLine
 from ..model.image import Image
 from ..model.options import RunOptions
+from ..model.reasons import Finding, Severity
 from ..model.request import LogsRequest, RunRequest, StopRequest, StoreRequest
 from ..model.run import Run, RunSpec, RunState
 from ..oci.store import Store
@@ -76,9 +77,14 @@ def run_image(
 
 
 def runs(request: StoreRequest, *, emit: Emit) -> dict[str, Any]:
-    """Return every run, newest first."""
-    del emit
+    """Return every run, newest first; those whose record cannot be read are findings."""
     store = open_store(request.store)
+    for problem in (one for runtime in runtimes() for one in runtime.problems(store=store)):
+        emit(
+            FindingRaised(
+                Finding(problem.code, Severity.WARNING, problem.what, problem.why, problem.fix)
+            )
+        )
     return {"runs": [run_summary(item) for item in all_runs(store)]}
 
 

@@ -168,7 +168,7 @@ def test_damaged_records_count_as_missing(store, add, data):
             file.write(data)
     assert store.layer_for_key("k") is None
     assert store.images() == ()
-    assert failing(store.resolve, "m").code == "image-not-found"
+    assert failing(store.resolve, "m").code == "image-damaged"
 
 
 def test_an_image_with_a_missing_or_short_blob_is_not_listed(store, add):
@@ -177,7 +177,7 @@ def test_an_image_with_a_missing_or_short_blob_is_not_listed(store, add):
     os.chmod(path, 0o600)
     os.truncate(path, 1)
     assert store.images() == ()
-    assert failing(store.resolve, "m").code == "image-not-found"
+    assert failing(store.resolve, "m").code == "image-damaged"
     add("m", b"one", b"two")
     assert len(store.images()) == 1
 
