@@ -239,7 +239,7 @@ async def _execute_cells(runner: NotebookClient, emit: Emit) -> None:
             raise ContainerizeError(
                 "cell-timed-out",
                 what=f"Cell {number} did not end within {runner.timeout:g} seconds.",
-                fix="Give it more time with --timeout, or tag the cell `skip`.",
+                fix="Give it more time with --cell-timeout, or tag the cell `skip`.",
             ) from error
     emit(Progress("capture", "all cells", len(chosen), len(chosen), "cells"))
 
