@@ -8,6 +8,7 @@ from typing import Any
 
 from ..model.reasons import Finding, Severity
 from ..model.snapshot import Cell, CellSource, Notebook, Parameter, TextCell
+from . import unsaved
 from .notebook import NotebookFile
 from .own_lines import without_own_lines
 from .parameters import parameters_of
@@ -42,7 +43,7 @@ def merge(
     if document is None:
         return _from_history(record)
     shown = [cell for cell in document["cells"] if cell["cell_type"] == "code"]
-    executions = match(record["executions"], shown)
+    executions = match([*unsaved.before_loading(record), *record["executions"]], shown)
     findings: list[Finding] = []
     if front_end is not None and file is not None:
         findings += _unsaved(shown, file.document)
@@ -56,6 +57,8 @@ def merge(
         cells.append(merged)
         if execution and without_own_lines(cell["source"]) != merged.source:
             findings.append(_edited(number))
+    if front_end is None and file is not None:
+        findings += unsaved.findings(record, file, cells)
     notebook = Notebook(
         name=file.name if file else "notebook",
         path=file.path if file else "",
@@ -88,8 +91,9 @@ def match(
 ) -> dict[str, Mapping[str, Any]]:
     """Return each cell id's last execution.
 
-    Front ends that give no cell id (or one that is not saved, before nbformat 4.5) are matched
-    by the text, then by the execution's number.
+    Where a front end gives no cell id, or one that is not in the file (not saved yet; before
+    nbformat 4.5), the text decides. The number, which may be of an older session, decides only
+    where there is no id: a cell that was tried and deleted must not become another.
     """
     ids = {cell["id"] for cell in cells}
     found: dict[str, Mapping[str, Any]] = {}
@@ -104,7 +108,7 @@ def match(
 
 def _alike(execution: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> str:
     same_text = [cell["id"] for cell in cells if cell["source"] == execution["source"]]
-    count = execution["execution_count"]
+    count = execution["execution_count"] if not execution["cell_id"] else None
     same_count = [
         cell["id"] for cell in cells if count is not None and cell["execution_count"] == count
     ]

@@ -75,7 +75,7 @@ def where(finding: Mapping[str, Any]) -> str:
     place = finding.get("path") or ""
     if finding.get("cell") is not None:
         place = f"cell {finding['cell']}"
-    if finding["what"].lower().startswith(place.lower()):
+    if finding["what"].lower().startswith((place.lower(), "cells ")):
         return ""  # the sentence says it
     if place and finding.get("line") is not None:
         place += f", line {finding['line']}"

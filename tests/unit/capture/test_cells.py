@@ -79,9 +79,9 @@ def test_the_document_keeps_outputs_that_belong_to_the_execution():
     assert [cell.outputs for cell in unrun.notebook.cells] == [tuple(OLD), None]
 
 
-def test_ids_that_are_not_in_the_document_are_matched_by_text_and_number():
+def test_executions_whose_id_is_not_in_the_document_are_matched_by_text_then_number():
     merged = cells.merge(
-        record(ran(1, "x1", "same", OUT), ran(2, "", "same", OLD), ran(3, "x3", "edited", OUT)),
+        record(ran(1, "x1", "same", OUT), ran(2, "", "same", OLD), ran(3, "", "edited", OUT)),
         file=file({"source": "same"}, {"source": "text", "execution_count": 3}),
     )
     assert [cell.source for cell in merged.notebook.cells] == ["same", "edited"]
@@ -177,3 +177,47 @@ def test_texts_keep_their_place_between_the_code_cells():
         (2, "raw", "raw", {}),
         (3, "markdown", "the end", {}),
     ]
+
+
+def test_what_ran_before_the_extension_was_loaded_ran():
+    before = record(
+        ran(3, "c9", "%load_ext jupyter_containerize"), history=["a", "b", "%load_ext …", "later"]
+    )
+    before["kernel"] = {"extension_loaded_after": 2}
+    before["executions"][0]["started_at"] = "2020-01-01T00:00:00+00:00"
+    shown = [
+        {"source": "a", "execution_count": 1, "outputs": OUT},  # saved since it ran
+        {"source": "b"},  # not saved since
+        {"source": "c", "execution_count": 2, "outputs": OLD},  # of an older session
+    ]
+    merged = cells.merge(before, file=file(*shown))
+    assert [(c.execution_count, c.outputs) for c in merged.notebook.cells] == [
+        (1, tuple(OUT)),
+        (2, None),
+        (2, tuple(OLD)),
+    ]
+    assert [(f.code, f.cell) for f in merged.findings] == [("outputs-not-saved", 2)]
+
+
+def test_a_cell_that_was_tried_and_deleted_becomes_no_other_cell():
+    tried = record(ran(2, "gone", "scratch", OUT))
+    merged = cells.merge(tried, file=file({"source": "kept", "execution_count": 2}))
+    assert [cell.source for cell in merged.notebook.cells] == ["kept"]
+
+
+def test_cells_that_the_file_does_not_have_yet_are_told(tmp_path):
+    path = tmp_path / "n.ipynb"
+    path.write_text("{}")
+    known = notebook.NotebookFile(str(path), document("a", "b"))
+    live = record(
+        ran(3, "c2", "b"), ran(4, "new", "unsaved = 1\nmore"), ran(5, "x", "%containerize ls"),
+        history=["a", "tried = 1", "b"],
+    )  # fmt: skip
+    live["kernel"] = {"extension_loaded_after": 2}
+    for execution in live["executions"]:
+        execution["started_at"] = "2999-01-01T00:00:00+00:00"
+    (told,) = [f for f in cells.merge(live, file=known).findings if f.code == "notebook-not-saved"]
+    assert told.what.endswith("does not have them: `tried = 1`, `unsaved = 1`.")
+    for execution in live["executions"]:
+        execution["started_at"] = "2020-01-01T00:00:00+00:00"  # saved since: deleted on purpose
+    assert "notebook-not-saved" not in codes(cells.merge(live, file=known))
