@@ -83,9 +83,8 @@ class _Archive:
             data = data[os.write(self.descriptor, data) :]
 
 
-@contextlib.contextmanager
-def _archive(image: Image, *, store: Store, path: str) -> Iterator[_Archive]:
-    """Yield an archive that becomes the file `path` when all went well, else leaves nothing."""
+def check(path: str) -> None:
+    """Refuse a file that cannot be replaced, before any work. Errors: `output-exists`."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise ContainerizeError(
             "output-exists",
@@ -93,6 +92,12 @@ def _archive(image: Image, *, store: Store, path: str) -> Iterator[_Archive]:
             why="It is not a file.",
             fix="Name a new file, or one to be replaced.",
         )
+
+
+@contextlib.contextmanager
+def _archive(image: Image, *, store: Store, path: str) -> Iterator[_Archive]:
+    """Yield an archive that becomes the file `path` when all went well, else leaves nothing."""
+    check(path)
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"
     with store.in_use(), writing(path):
         sizes = [os.stat(store.blob_path(digest)).st_size for digest in blobs_of(image)]

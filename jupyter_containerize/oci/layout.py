@@ -29,7 +29,7 @@ def write(image: Image, *, store: Store, path: str) -> None:
     both have are not written again. Errors: `output-exists` (a folder with something else
     in it), `no-space`, `store-read-only`.
     """
-    _refuse_foreign(path)
+    check(path)
     folder = os.path.join(path, "blobs", "sha256")
     with store.in_use(), writing(path):
         os.makedirs(folder, exist_ok=True)
@@ -75,7 +75,8 @@ def _index(manifests: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _refuse_foreign(path: str) -> None:
+def check(path: str) -> None:
+    """Refuse a folder that `write` would refuse, before any work. Errors: `output-exists`."""
     why = ""
     try:
         if os.listdir(path) and not _is_ours(path):

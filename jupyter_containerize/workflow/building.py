@@ -21,9 +21,9 @@ from ..model.snapshot import Snapshot
 from ..oci.store import Store
 from ..planning import plan as make_plan
 from . import proving, running
-from .choices import builder_named
+from .choices import builder_named, runtime_named
 from .contents import describe, findings
-from .outputs import write_output
+from .outputs import check_output, write_output
 from .records import open_store, remember
 from .steps import step
 from .summaries import image_summary, run_summary
@@ -36,6 +36,9 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     """
     store = open_store(request.store)
     builder = builder_named(request.builder)
+    runtime_named(request.runtime)
+    if request.output:
+        check_output(request.output)
     snapshot, image_plan = _plan(request, store, emit)
     found = findings(snapshot, image_plan)
     for finding in found:

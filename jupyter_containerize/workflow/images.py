@@ -84,7 +84,15 @@ def validate(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
 
     Errors: `image-not-found`, `not-a-layout`, `image-damaged` with every mismatch.
     """
-    layout = request.image.partition("oci:")[2] or request.image.partition("oci-archive:")[2]
+    kind, _, path = request.image.partition(":")
+    if kind == "docker-archive":
+        raise ContainerizeError(
+            "not-a-layout",
+            what="A Docker archive cannot be validated.",
+            why="It has no digests of its own that could be recomputed.",
+            fix="Validate the image in the store, or write it as oci-archive:FILE.",
+        )
+    layout = path if kind in ("oci", "oci-archive") else ""
     store = open_store(request.store)
     with step(emit, "validate", "Recomputing every digest") as summary:
         if layout:

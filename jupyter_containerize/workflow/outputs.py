@@ -15,6 +15,12 @@ _WRITERS: dict[str, Callable[..., None]] = {
 }
 
 
+def check_output(output: str) -> None:
+    """Refuse an output that could not be written, before any work. Errors: `output-exists`."""
+    kind, _, path = output.partition(":")
+    (layout if kind == "oci" else archive).check(path)
+
+
 def write_output(output: str, image: Image, *, store: Store) -> None:
     """Write `image` to `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
 
