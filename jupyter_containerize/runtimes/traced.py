@@ -47,7 +47,6 @@ class Traced:
         """Let PRoot start."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._gate, b"x")
-        os.close(self._gate)
 
     def entry(self) -> int | None:
         """Return the warden: it has no memory of its own to speak of."""
@@ -74,6 +73,7 @@ class Traced:
         """Cut the lifeline, and wait for the warden to have killed all."""
         if self._wait_status is None:
             self._killed = True
+            os.close(self._gate)
             os.close(self._lifeline)
             _, self._wait_status = os.waitpid(self._warden, 0)
 
@@ -92,11 +92,10 @@ class Traced:
         code = self._exit_code()
         if code is not None:
             return code, ""
-        if self._killed:
+        status = self._wait_status or 0
+        if self._killed or os.WIFSIGNALED(status):
             return KILLED, ""
-        return os.waitstatus_to_exitcode(
-            self._wait_status or 0
-        ), "the container could not be started"
+        return os.WEXITSTATUS(status), "the container could not be started"
 
     def _exit_code(self) -> int | None:
         with contextlib.suppress(BlockingIOError):
@@ -115,9 +114,12 @@ def _warden(
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        # Only a process that is forked later is in the cgroup that the warden is put into.
+        if not os.read(gate, 1):
+            os._exit(KILLED)
         proot = os.fork()
         if proot == 0:
-            _become_proot(launch, output=output, code=code, gate=gate)
+            _become_proot(launch, output=output, code=code)
         for descriptor in (output, code, gate):
             os.close(descriptor)
         status = None
@@ -137,10 +139,7 @@ def _warden(
         os._exit(127)
 
 
-def _become_proot(launch: dict[str, Any], *, output: int, code: int, gate: int) -> NoReturn:
-    if not os.read(gate, 1):
-        os._exit(127)
-
+def _become_proot(launch: dict[str, Any], *, output: int, code: int) -> NoReturn:
     def confine() -> None:
         os.chdir(launch["folder"])
         os.dup2(code, EXIT_CODE_FD)
