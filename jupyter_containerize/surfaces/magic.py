@@ -160,9 +160,21 @@ class ContainerizeMagic:
             print(render(parts, style_for(sys.stdout)))
 
     def _failed(self, error: dict[str, Any]) -> ContainerizeFailed:
+        error = _as_magic(error)
         if self._rich:
             self._show(list(error_notices(error)))
         return ContainerizeFailed(error, shown=self._rich)
+
+
+def _as_magic(error: dict[str, Any]) -> dict[str, Any]:
+    """Return an error whose sentences name the magic where they name the command."""
+    said = {
+        key: value.replace("jupyter containerize ", f"{MAGIC} ")
+        if isinstance(value, str)
+        else value
+        for key, value in error.items()
+    }
+    return {**said, "also": [_as_magic(other) for other in error.get("also", ())]}
 
 
 def _drain(started: worker.Worker, emit: Any) -> Event:

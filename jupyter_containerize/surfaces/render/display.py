@@ -13,7 +13,7 @@ from ...model.event import Event, Failed, FindingRaised, LogLine, Progress, Resu
 from ...model.reasons import Severity
 from . import html
 from .blocks import Block, finding_notice
-from .progress import Standing, step_line
+from .progress import Standing, mark, step_line
 from .text import Style, render
 
 _REDRAW_S = 0.2
@@ -29,8 +29,11 @@ class NotebookDisplay:
 
     def emit(self, event: Event) -> None:
         """Show one event."""
+        had_item = self._standing.item is not None
         self._standing.take(event)
         if isinstance(event, LogLine):
+            if had_item:
+                self._draw()
             sys.stdout.write(event.text)
             sys.stdout.flush()
         elif isinstance(event, Progress):
@@ -41,7 +44,7 @@ class NotebookDisplay:
 
     def finish(self) -> None:
         """Draw the last standing, and the findings under it."""
-        self._standing.item = None
+        self._standing.stop()
         if self._standing.steps:
             self._draw()
         notices: list[Block] = [
@@ -54,11 +57,7 @@ class NotebookDisplay:
 
     def _draw(self) -> None:
         self._drawn_at = time.monotonic()
-        lines = [
-            f"{'✓' if step.seconds is not None else '●'} "
-            f"{step_line(step) if step.seconds is not None else step.title + ' …'}"
-            for step in self._standing.steps
-        ]
+        lines = [f"{mark(step)} {step_line(step)}" for step in self._standing.steps]
         bundle = {"text/html": html.progress(self._standing), "text/plain": "\n".join(lines)}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)

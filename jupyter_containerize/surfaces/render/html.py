@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from html import escape
 
 from .blocks import Block, Excerpt, Facts, Notice, Raw, Tone
-from .progress import Standing, amount, layer_line, share, step_line
+from .progress import Standing, amount, layer_line, mark, share, step_line
 from .table import Table, plain
 
-_FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5"
+_FONT = (
+    "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5;"
+    "padding:0 8px"  # where the front end's own text begins
+)
 #: Without a doctype, tables do not inherit.
 _TABLE = "border:0;border-collapse:collapse;margin:4px 0;color:inherit;font-size:inherit"
 _LINE = "1px solid rgba(128,128,128,.35)"
@@ -25,6 +28,7 @@ _COLOURS = {
     Tone.WARNING: "#c98a1b",
     Tone.BAD: "#d6453d",
 }
+_MARKS = {"✓": Tone.GOOD, "●": Tone.INFO, "✗": Tone.BAD}
 _OPEN_ROWS = 12
 
 
@@ -102,15 +106,9 @@ def progress(standing: Standing) -> str:
     """Return where a workflow stands: steps with a mark, the bar of what is in work."""
     rows = []
     for step in standing.steps:
-        if step.seconds is not None:
-            mark, tone = ("✓", Tone.GOOD) if step.ok else ("✗", Tone.BAD)
-            rows.append(_step(mark, _COLOURS[tone], step_line(step)))
-            if step.name == "build" and standing.layers:
-                rows.append(_layers(standing))
-        else:
-            rows.append(_step("●", _COLOURS[Tone.INFO], f"{step.title} …"))
-            if step.name == "build" and standing.layers:
-                rows.append(_layers(standing))
+        rows.append(_step(mark(step), _COLOURS[_MARKS[mark(step)]], step_line(step)))
+        if step.name == "build" and standing.layers:
+            rows.append(_layers(standing))
     if standing.item is not None:
         percent = round(share(standing.item) * 100)
         rows.append(

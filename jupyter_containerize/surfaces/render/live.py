@@ -139,11 +139,11 @@ class Live:
         if not self._terminal or (not force and now - self._drawn_at < _REDRAW_S):
             return
         running = self._standing.running()
-        if running is None or running.name == "run" or self._open_line:
-            return
+        item = self._standing.item
+        if running is None or self._open_line or (running.name == "run" and item is None):
+            return  # a run speaks for itself once it has begun
         self._drawn_at = now
         text = plain(running.title)
-        item = self._standing.item
         if item is not None:
             filled = round(share(item) * _BAR_COLUMNS)
             bar = "█" * filled + "░" * (_BAR_COLUMNS - filled)

@@ -9,6 +9,7 @@ from ...model.event import (
     Event,
     FindingRaised,
     LayerDone,
+    LogLine,
     Progress,
     StepFinished,
     StepStarted,
@@ -56,10 +57,18 @@ class Standing:
                 self.item = event
             case LayerDone():
                 self.layers.append(event)
+            case LogLine():
+                self.item = None  # the run has begun to speak: what prepared it is done
             case FindingRaised(finding):
                 self.findings.append(finding)
             case _:
                 pass
+
+    def stop(self) -> None:
+        """Note that nothing more comes: a step that is still in work has not ended well."""
+        self.item = None
+        for step in self.steps:
+            step.ok = step.ok and step.seconds is not None
 
     def running(self) -> Step | None:
         """Return the step in work."""
@@ -84,7 +93,16 @@ def layer_line(layer: LayerDone) -> str:
     return f"{layer.title}: {units.size(layer.size_bytes)}, {how}"
 
 
+def mark(step: Step) -> str:
+    """Return one character that tells how a step stands."""
+    if not step.ok:
+        return "✗"
+    return "●" if step.seconds is None else "✓"
+
+
 def step_line(step: Step) -> str:
-    """Return how a finished step ended."""
+    """Return how a step stands, or ended."""
+    if step.seconds is None:
+        return f"{step.title} …" if step.ok else step.title
     summary = f": {step.summary}" if step.summary else ""
     return f"{step.title}{summary} ({units.seconds(step.seconds or 0.0)})"
