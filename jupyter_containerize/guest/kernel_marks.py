@@ -14,6 +14,8 @@ from typing import Any
 
 from traitlets.config import Config
 
+#: Libraries ask: from 6.18 on, ipywidgets speaks to `comm` and not to ipykernel.
+_VERSION = (6, 29, 5)
 REQUEST = {"header": {"msg_id": "cell"}}
 
 
@@ -36,7 +38,9 @@ def load_modules(shell_class: type) -> None:
     try:
         importlib.import_module("ipykernel")
     except ImportError:
-        sys.modules["ipykernel"] = _empty("ipykernel")
+        package = _empty("ipykernel")
+        vars(package).update(version_info=_VERSION, __version__=".".join(map(str, _VERSION)))
+        sys.modules["ipykernel"] = package
     module = _empty("ipykernel.zmqshell")
     vars(module)[shell_class.__name__] = shell_class
     sys.modules[module.__name__] = module
