@@ -61,7 +61,7 @@ def plan_of(folder, *more, cell="print(1)", user="1000:0"):
             pyc = f"/opt/p/__pycache__/{name[:-3]}.cpython-311.pyc"
             entries.append(Entry(pyc, BytecodeContent(content, f"/opt/p/{name}")))
     entries.sort(key=lambda entry: entry.target)
-    notebook = Entry("/work/notebook.ipynb", InlineContent(cell))
+    notebook = Entry("/home/u/notebook.ipynb", InlineContent(cell))
     return ImagePlan(
         kind=ImageKind.TRAINING,
         name="shop/model",
@@ -72,7 +72,7 @@ def plan_of(folder, *more, cell="print(1)", user="1000:0"):
             LayerPlan(LayerKind.DISTRIBUTION, "the package", tuple(entries)),
             LayerPlan(LayerKind.NOTEBOOK, "the notebook", (notebook,)),
         ),
-        config=ImageConfig(user, "/work", ("python",)),
+        config=ImageConfig(user, "/home/u", ("python",)),
         snapshot_digest="sha256:" + "0" * 64,
         interpreter=sys.executable,
         pyc_magic="",
@@ -132,10 +132,10 @@ def test_the_key_covers_what_the_layer_takes_from_elsewhere(store, package):
         return build(plan, store).layers[-1].digest
 
     plain = digest_with(plan_of(package))
-    base = LayerPlan(LayerKind.BASE, "base", (Entry("/work", FolderContent(), 0o1777),))
+    base = LayerPlan(LayerKind.BASE, "base", (Entry("/home/u", FolderContent(), 0o1777),))
     assert digest_with(plan_of(package, base)) != plain
     assert digest_with(plan_of(package)) == plain
-    writable = Entry("/work", FolderContent(), 0o755, group_writable=True)
+    writable = Entry("/home/u", FolderContent(), 0o755, group_writable=True)
     owned = plan_of(package, LayerPlan(LayerKind.BASE, "base", (writable,)))
     other = plan_of(package, LayerPlan(LayerKind.BASE, "base", (writable,)), user="77:0")
     assert digest_with(owned) != digest_with(other)

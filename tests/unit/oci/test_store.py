@@ -17,7 +17,7 @@ from jupyter_containerize.oci.store import Store, default_path
 
 CONFIG = ImageConfig(
     user="1000:0",
-    working_dir="/work",
+    working_dir="/home/u",
     entrypoint=("python", "x.py"),
     environment={"B": "2", "A": "1"},
     labels={"l": "ü"},
@@ -111,7 +111,7 @@ def test_config_and_manifest(store, add):
     assert [one.get("empty_layer", False) for one in config["history"]] == [False, False, True]
     assert config["config"] == {
         "User": "1000:0",
-        "WorkingDir": "/work",
+        "WorkingDir": "/home/u",
         "Env": ["A=1", "B=2"],
         "Entrypoint": ["python", "x.py"],
         "Labels": {"l": "ü"},
