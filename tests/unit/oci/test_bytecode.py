@@ -8,7 +8,6 @@ import py_compile
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -101,13 +100,14 @@ def made(python, contents, processes=1):
 
 
 @pytest.fixture
-def sources(tmp_path):
-    """Our sample, and a few modules of the standard library."""
+def sources(python, tmp_path):
+    """Our sample, and a few modules of the interpreter's own library."""
     sample = tmp_path / "sample.py"
     sample.write_text(SOURCE)
-    library = Path(sysconfig.get_path("stdlib"))
+    code = "import os; print(os.path.dirname(os.__file__))"
+    asked = subprocess.run([python, "-S", "-c", code], capture_output=True, text=True, check=True)
     names = ("enum.py", "functools.py", "dataclasses.py", "typing.py", "ctypes/__init__.py")
-    return [sample, *(library / name for name in names)]
+    return [sample, *(Path(asked.stdout.strip(), name) for name in names)]
 
 
 @every_python
