@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -98,9 +99,10 @@ def _file(evidence: Evidence) -> Cause | None:
     if missing is None:
         return None
     path = missing[1]
+    mount = shlex.quote(f"HOST:{path}:ro")
     return (
         f"The file {path} is not in the image.",
-        f"Add it with `--include {path}`, or mount it with `--mount HOST:{path}:ro`.",
+        f"Add it with `--include {shlex.quote(path)}`, or mount it with `--mount {mount}`.",
     )
 
 
@@ -210,11 +212,10 @@ def _place(evidence: Evidence) -> Cause | None:
 
 
 def _counted(evidence: Evidence) -> Cause | None:
-    sides = [
-        re.sub(r"(?<=[a-z])_\d+\b", "", without_values(s))
-        for s in (evidence.recorded, evidence.executed)
-    ]
-    if sides[0].split() != sides[1].split():
+    texts = (evidence.recorded, evidence.executed)
+    counters = [re.findall(r"[a-z]_\d+\b", text) for text in texts]
+    sides = [re.sub(r"(?<=[a-z])_\d+\b", "", without_values(text)) for text in texts]
+    if counters[0] == counters[1] or sides[0].split() != sides[1].split():
         return None
     return (
         "Names carry a counter (`dense_1`) that the kernel had raised by earlier executions.",

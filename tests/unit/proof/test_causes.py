@@ -62,6 +62,7 @@ def test_an_unknown_error_has_no_made_up_cause():
         ("now 5", "now 6", "print(time.time())", "the time", "nondeterministic"),
         ("at /home/ann/nb", "at /home/bob/nb", "print(p)", "path or user", "relative"),
         ("dense_3 (Dense)", "dense (Dense)", "model.summary()", "counter", "Restart"),
+        ("x_1 5.1", "x_1 5.9", "print(fit)", "tolerance", "--rtol"),
         ("ok", "/bin/sh: 1: dot: not found", "!dot -V", "program dot", "!dot"),
         ("ok", "bash: line 1: jq: command not found", "!jq", "program jq", "!jq"),
         (
