@@ -170,6 +170,17 @@ def _estimate(layer: LayerPlan) -> int:
     return layer.size_bytes + _ENTRY_BYTES * len(layer.entries)
 
 
+def _parents(layer: LayerPlan) -> set[str]:
+    """Return every folder that the layer's entries lie below."""
+    found: set[str] = set()
+    for entry in layer.entries:
+        parent = entry.target.rpartition("/")[0]
+        while parent and parent not in found:
+            found.add(parent)
+            parent = parent.rpartition("/")[0]
+    return found
+
+
 def _in_parallel(jobs: Sequence[Callable[[], Layer]], cancel: threading.Event) -> list[Layer]:
     """Run all jobs, two at a time; after the first failure or an interrupt stop the others."""
     with ThreadPoolExecutor(max_workers=_LAYERS_AT_ONCE) as pool:

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from ..errors import ContainerizeError
 from ..model.event import Emit, Progress
@@ -38,17 +38,19 @@ def unpacked(image: Image, *, store: Store, fits: int, emit: Emit) -> Rootfs:
 
 
 def _unpack(groups: list[list[str]], image: Image, *, store: Store, emit: Emit) -> list[Unpacked]:
-    sizes = {layer.digest: layer.size_bytes for layer in image.layers}
-    found = []
+    layers = {layer.digest: layer.size_bytes for layer in image.layers}
+    sizes = [sum(layers[digest] for digest in group) for group in groups]
+    found: dict[int, Unpacked] = {}
     done = 0
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for group, one in zip(
-            groups, pool.map(lambda group: unpack_layers(store, group), groups), strict=True
-        ):
-            found.append(one)
-            done += sum(sizes[digest] for digest in group)
+        # The largest first: the small ones then fill the other core's time.
+        order = sorted(range(len(groups)), key=lambda number: -sizes[number])
+        jobs = {pool.submit(unpack_layers, store, groups[number]): number for number in order}
+        for job in as_completed(jobs):
+            found[jobs[job]] = job.result()
+            done += sizes[jobs[job]]
             emit(Progress(step="run", item="unpack", done=done, total=image.size_bytes))
-    return found
+    return [found[number] for number in range(len(groups))]
 
 
 class Rootfs:

@@ -22,6 +22,7 @@ from ..oci.store import Store
 from ..planning import plan as make_plan
 from . import proving, running
 from .choices import builder_named, runtime_named
+from .collector import at_rest
 from .contents import describe, findings
 from .outputs import check_output, write_output
 from .records import open_store, remember
@@ -45,7 +46,8 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
         if finding.severity is not Severity.BLOCKING:
             emit(FindingRaised(finding))
     refuse_blocking(found)
-    image = builder.build(image_plan, store=store, emit=emit)
+    with at_rest():
+        image = builder.build(image_plan, store=store, emit=emit)
     remember(store, image, snapshot, image_plan)
     result = {
         "image": image_summary(image, store),
@@ -92,7 +94,7 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
 def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, ImagePlan]:
     base, created = _base(request.base), creation_date()  # what is wrong is told before work begins
     record = _record(request, emit)
-    with step(emit, "capture", "Looking at what the notebook uses") as summary:
+    with at_rest(), step(emit, "capture", "Looking at what the notebook uses") as summary:
         snapshot = assemble.snapshot(
             record,
             notebook=request.notebook,
@@ -102,7 +104,7 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
             front_end=request.front_end,
         )
         summary.text = _sentence(snapshot)
-    with step(emit, "plan", "Planning the image") as summary:
+    with at_rest(), step(emit, "plan", "Planning the image") as summary:
         options = PlanOptions(
             guest=guest_files(),
             name=request.name,
