@@ -14,8 +14,10 @@ from .sets import in_order
 _COLOUR = re.compile(
     r"\x1b(?:\[[0-9;:?]*[ -/]*[@-JL-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9])"
 )
-_UP = re.compile(r"\x1b\[(\d*)A")
-_CONTROL = re.compile(r"(\n|\r|\x08+|\x1b\[\d*[AK])")
+_UP = re.compile(r"\x1b\[([0-9]{0,9})A")
+_ERASE = re.compile(r"\x1b\[[0-9]{0,9}K")
+_ERASE = re.compile(r"\x1b\[\d*K")
+_CONTROL = re.compile(r"(\n|\r|\x08+|\x1b\[[0-9]{0,9}[AK])")
 
 _NAMES = (
     (re.compile(r"\b0x[0-9a-fA-F]{9,16}\b|(?<=\bat )0x[0-9a-fA-F]+\b"), "0x…"),
@@ -65,9 +67,9 @@ def _overwritten(text: str) -> str:
             column = 0
         elif piece.startswith("\x08"):
             column = max(0, column - len(piece))
-        elif piece.startswith("\x1b") and piece.endswith("A"):
+        elif _UP.fullmatch(piece):
             row = max(0, row - int(piece[2:-1] or 1))
-        elif piece.startswith("\x1b"):
+        elif _ERASE.fullmatch(piece):
             rows[row] = rows[row][:column]
         elif piece:
             old = rows[row].ljust(column)

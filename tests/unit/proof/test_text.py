@@ -74,3 +74,12 @@ def test_sets_have_no_order(one, other):
 )
 def test_what_is_no_set_stays(text):
     assert in_order(text) == text
+
+
+def test_an_escape_that_is_none_is_text():
+    assert rendered("\x1b0AA") == "\x1b0AA"
+    assert rendered(f"a\r\x1b[{'9' * 5000}A").startswith("a")
+
+
+def test_an_escape_that_is_no_control_stays_text():
+    assert "AA" in rendered("\x1b0AA")
