@@ -77,7 +77,7 @@ def snapshot(
     capture = _Capture(
         record=record,
         merged=merged,
-        facts=facts_of(record, merged.notebook.cells, folder=record["cwd"]),
+        facts=facts_of(record, merged.notebook.cells, folder=record["initial_cwd"]),
         interpreter=from_json(Interpreter, record["python"]),
         options=options,
         baseline=known,
@@ -177,7 +177,7 @@ class _Capture:
             environment=variables,
             parameters=self.merged.parameters,
             findings=tuple(self.findings),
-            cwd=record["cwd"],
+            cwd=record["initial_cwd"],  # the cells change to other folders again
             created_at=record["created_at"],
             host=record["host"],
         )

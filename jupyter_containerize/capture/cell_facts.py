@@ -76,16 +76,20 @@ def _frozen(numbers: Mapping[str, set[int]]) -> dict[str, frozenset[int]]:
 def _cells_of_executions(
     executions: Sequence[Mapping[str, Any]], cells: Sequence[Cell]
 ) -> dict[int, int]:
-    """Return execution → cell: by id, else by text, else by the execution's number."""
+    """Return execution → cell: by id, else by text, else (no id given) by its number."""
     by_id = {cell.id: cell.number for cell in cells}
     by_source = {cell.source: cell.number for cell in cells}
     by_count = {cell.execution_count: cell.number for cell in cells if cell.execution_count}
+    # Before nbformat 4.5 front ends have ids that are never saved; after it, an id that is not
+    # in the file is that of a deleted cell.
+    ids_are_saved = any(one["cell_id"] in by_id for one in executions)
     found: dict[int, int] = {}
     for one in executions:
         number = by_id.get(one["cell_id"])
+        if number is None and not (one["cell_id"] and ids_are_saved):
+            number = by_source.get(without_own_lines(one["source"]))
         if number is None and not one["cell_id"]:
-            source = without_own_lines(one["source"])
-            number = by_source.get(source) or by_count.get(one["execution_count"])
+            number = by_count.get(one["execution_count"])
         if number is not None:
             found[one["seq"]] = number
     return found

@@ -165,7 +165,7 @@ def _from_history(record: Mapping[str, Any]) -> Merged:
         why="This front end does not tell the kernel where the notebook is.",
         fix="Name it: %containerize build NOTEBOOK.ipynb",
     )
-    folder = record["cwd"]
+    folder = record["initial_cwd"]
     notebook = Notebook(name="notebook", path="", folder=folder, cells=tuple(cells))
     return Merged(notebook, (), (finding,))
 

@@ -54,7 +54,7 @@ def find(
         facts.commands,
         search_path=variables.get("PATH", os.defpath),
         included=_paths_of(named, data),
-        folder=record["cwd"],
+        folder=record["initial_cwd"],
         packages=owners,
         interpreter=interpreter,
     )

@@ -46,6 +46,8 @@ class Recorder:
         self.first_seen = dict.fromkeys(list(sys.modules), 0)
         self.loaded_after = max(shell.execution_count - 1, 0)
         self.initial_cwd = getattr(shell, "starting_dir", "") or _cwd()
+        if "__vsc_ipynb_file__" in shell.user_ns:
+            self.initial_cwd = _cwd()  # VS Code changes to the notebook's folder after the start
         self.session = {"notebook_path": notebook, "found_by": "caller"}
         if not notebook:
             self.session = facts.notebook(shell.user_ns, self.initial_cwd)

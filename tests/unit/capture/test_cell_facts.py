@@ -63,6 +63,11 @@ def test_executions_find_their_cells_by_id_then_text_then_number(facts):
     assert found.unwatched == frozenset()
 
 
+def test_ids_that_are_never_saved_do_not_lose_the_executions(facts):
+    found = facts(cell(1, "x = 1"), executions=[execution(1, cell_id="random", source="x = 1")])
+    assert found.cell_of_seq == {1: 1}
+
+
 def test_cells_that_never_ran_with_the_probe_are_unwatched(facts):
     found = facts(cell(1, "x"), cell(2, "y"), executions=[execution(1, cell_id="c2")])
     assert found.unwatched == {1}
