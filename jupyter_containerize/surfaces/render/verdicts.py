@@ -13,7 +13,6 @@ _VERDICT_TONES = {"verified": Tone.GOOD, "failed": Tone.BAD, "unproven": Tone.WA
 _OUTCOMES = {
     "different": "The outputs differ.",
     "failed": "The cell failed.",
-    "missing": "The cell did not run.",
 }
 _MOST_SHOWN = 5
 
@@ -27,7 +26,9 @@ def verdict_blocks(verdict: Data) -> list[Block]:
     }[verdict["state"]]
     told = f"{sentence} {verdict['reason']}".strip()
     parts: list[Block] = [Notice(_VERDICT_TONES[verdict["state"]], told)]
-    bad = [cell for cell in verdict["cells"] if cell["outcome"] not in ("equal", "unproven")]
+    bad = [
+        cell for cell in verdict["cells"] if cell["outcome"] not in ("equal", "unproven", "missing")
+    ]
     for cell in bad[:_MOST_SHOWN]:
         where = f"cell {cell['number']}"
         detail, sides = cell["detail"], [cell["expected"], cell["actual"]]
@@ -39,12 +40,16 @@ def verdict_blocks(verdict: Data) -> list[Block]:
         if detail:
             parts.append(Excerpt(f"{where}: - in the notebook, + in the image", _lines(detail)))
         elif sides[0] == sides[1]:
-            parts.append(Excerpt(f"{where} in notebook and image", sides[0]))
+            parts += [Excerpt(f"{where} in notebook and image", sides[0])] if sides[0] else []
         else:
             parts.append(Excerpt(f"{where} in the notebook", sides[0]))
             parts.append(Excerpt(f"{where} in the image", sides[1]))
     if len(bad) > _MOST_SHOWN:
         parts.append(Notice(Tone.INFO, f"{len(bad) - _MOST_SHOWN} more cells differ."))
+    missing = [str(cell["number"]) for cell in verdict["cells"] if cell["outcome"] == "missing"]
+    if missing:
+        told = f"Cells that did not run: {', '.join(missing)}."
+        parts.append(Notice(Tone.BAD, told))
     unproven = [str(cell["number"]) for cell in verdict["cells"] if cell["outcome"] == "unproven"]
     if unproven and verdict["state"] == "verified":
         why = f"cell {', '.join(unproven)} recorded no output"

@@ -11,9 +11,10 @@ sys.meta_path.insert(0, type("No", (), {"find_spec": staticmethod(
 from jupyter_containerize.guest import kernel_marks
 class Shell: pass
 kernel_marks.load_modules(Shell)
-import ipykernel, ipykernel.zmqshell
+import ipykernel
+from ipykernel.zmqshell import Shell as known
 assert ipykernel.version_info >= (6, 18) and ipykernel.__version__ == "6.29.5"
-assert ipykernel.zmqshell.Shell is Shell
+assert known is Shell
 """
 
 
