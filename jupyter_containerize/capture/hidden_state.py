@@ -9,6 +9,7 @@ from typing import Any
 from ..model.reasons import Finding, Severity
 from ..model.snapshot import Cell
 from .scopes import scope_of
+from .secrets import without_secrets
 
 #: Names that IPython gives every cell.
 _GIVEN = frozenset(dir(builtins)) | {
@@ -70,7 +71,7 @@ def _failed(cells: Sequence[Cell], record: Mapping[str, Any]) -> Iterator[Findin
             yield Finding(
                 "cell-raised",
                 Severity.WARNING,
-                what=f"Cell {cell.number} ended with {execution['error']}.",
+                what=f"Cell {cell.number} ended with {without_secrets(execution['error'])}.",
                 why="The container will end there too, with exit code 1.",
                 fix="Mend the cell and run it; or tag it `skip`, or `raises-exception` if it is "
                 "meant to fail.",

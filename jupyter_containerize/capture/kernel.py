@@ -24,6 +24,7 @@ from ..model.event import Emit, Progress, ignore
 from ..model.options import CaptureOptions
 from . import connection, kernelspec, notebook, syntax
 from .own_lines import without_own_lines
+from .secrets import without_secrets
 
 #: How long a kernel may take from its start to its first answer (a cold network file system).
 START_S = 120.0
@@ -102,7 +103,7 @@ async def _executed(file: notebook.NotebookFile, options: CaptureOptions, emit: 
             timeout=options.timeout_s,
             allow_errors=options.allow_errors,
             coalesce_streams=False,
-            store_widget_state=False,
+            store_widget_state=True,  # without it nbclient fails at an `Output` widget
         )
         runner.kc = client
         await _execute_cells(runner, emit)
@@ -268,7 +269,7 @@ def _cell_failed(number: int, error: CellExecutionError) -> ContainerizeError:
     return ContainerizeError(
         "cell-failed",
         what=f"Cell {number} failed{line}: {error.ename}",
-        why=str(error.evalue)[:500],
+        why=without_secrets(str(error.evalue))[:500],
         fix="Mend the cell; or tag it `skip` to leave it out, or `raises-exception` if it is meant "
         "to fail; or build anyway with --allow-errors.",
     )
@@ -279,7 +280,11 @@ async def _died(manager: AsyncKernelManager, log: IO[bytes]) -> ContainerizeErro
     lines = log.read()[-4000:].decode("utf-8", "replace").strip().splitlines()
     words = [line for line in lines if line.strip() and "WARNING" not in line]
     code = await manager.provisioner.poll() if manager.provisioner else None
-    why = f"Its last words: {words[-1][:500]}" if words else f"Its exit code: {code}."
+    why = (
+        f"Its last words: {without_secrets(words[-1])[:500]}"
+        if words
+        else f"Its exit code: {code}."
+    )
     if code == -signal.SIGKILL:
         why = "It was killed from outside: usually there was not enough memory."
     elif code is not None and code < 0:

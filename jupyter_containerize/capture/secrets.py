@@ -99,6 +99,15 @@ def is_secret(name: str, value: str) -> bool:
     return any(f.severity is Severity.BLOCKING for f in scan(variables={name: value}))
 
 
+def without_secrets(text: str) -> str:
+    """Return `text` for a message, or only what kind of credential it holds."""
+    data = text.encode("utf-8", "surrogateescape")
+    for hit in search(data, Context.TEXT):
+        if hit.certain:
+            return f"(not shown: it holds {hit.name})"
+    return text
+
+
 # -- cells ------------------------------------------------------------------------------
 
 

@@ -21,6 +21,8 @@ def prepare(root: str, *, folders: Sequence[str]) -> None:
 
     Errors: `store-too-new`, `not-a-store`, `store-read-only`.
     """
+    if os.path.lexists(root) and not os.path.isdir(root):
+        raise _not_a_store(root, why="It is a file.")
     if _version(root) != STORE_VERSION:
         with writing(root):
             os.makedirs(root, mode=0o700, exist_ok=True)
@@ -65,10 +67,7 @@ def _version(root: str) -> int | None:
 
 
 def _refuse_foreign(root: str) -> None:
-    try:
-        foreign = [name for name in os.listdir(root) if not name.startswith("store.")]
-    except NotADirectoryError as error:
-        raise _not_a_store(root, why="It is a file.") from error
+    foreign = [name for name in os.listdir(root) if not name.startswith("store.")]
     if foreign and not os.path.exists(_path(root)):
         raise _not_a_store(root, why="It has files in it but no store.json.")
 
