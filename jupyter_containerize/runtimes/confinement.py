@@ -30,10 +30,13 @@ class _Machine:
     refused: tuple[int, ...]
     sockets: tuple[int, ...]
     clone: int
+    truncate: int
+    open: tuple[tuple[int, int], ...]
 
 
 # unknown to PRoot: name_to_handle_at, open_by_handle_at, fanotify_init, fanotify_mark,
 #   renameat2, execveat, statx, quotactl, bpf
+# open: open and openat, with the position of their flags
 # refused: mount, umount2, pivot_root, chroot, unshare, setns; sockets: socket, socketpair
 _MACHINES = {
     "x86_64": _Machine(
@@ -42,6 +45,8 @@ _MACHINES = {
         refused=(165, 166, 155, 161, 272, 308),
         sockets=(41, 53),
         clone=56,
+        truncate=76,
+        open=((2, 1), (257, 2)),
     ),
     "aarch64": _Machine(
         audit=0xC00000B7,
@@ -49,6 +54,8 @@ _MACHINES = {
         refused=(40, 39, 41, 51, 97, 268),
         sockets=(198, 199),
         clone=220,
+        truncate=45,
+        open=((56, 2),),
     ),
 }
 #: From here on all architectures share their numbers, and PRoot 5.1 knows none of them.
@@ -62,7 +69,7 @@ _X32 = 0x40000000
 _NEW_NAMESPACES = 0x7E020000
 _AF_UNIX = 1
 
-_LOAD, _JEQ, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _JEQ, _JGE, _JSET, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _NR, _ARCH, _ARG0 = 0, 4, 16
 
@@ -72,8 +79,12 @@ def supported() -> bool:
     return os.uname().machine in _MACHINES
 
 
-def program(*, internet: bool, machine: str | None = None) -> bytes:
-    """Return the filter as `struct sock_filter[]`. Errors: `KeyError` (unknown machine)."""
+def program(*, internet: bool, old_landlock: bool = False, machine: str | None = None) -> bytes:
+    """Return the filter as `struct sock_filter[]`. Errors: `KeyError` (unknown machine).
+
+    `old_landlock` refuses the two ways to empty a file that version 2 does not cover:
+    `truncate`, and opening with O_TRUNC for reading.
+    """
     kind = machine or os.uname().machine
     numbers = _MACHINES[kind]
     code = [(_LOAD, 0, 0, _ARCH), (_JEQ, 1, 0, numbers.audit), (_RETURN, 0, 0, _KILL)]
@@ -89,6 +100,12 @@ def program(*, internet: bool, machine: str | None = None) -> bytes:
         code += [(_JEQ, 0, 1, number), _fail(errno.EPERM)]
     code += [(_JEQ, 0, 4, numbers.clone), (_LOAD, 0, 0, _ARG0)]
     code += [(_JSET, 0, 1, _NEW_NAMESPACES), _fail(errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
+    if old_landlock:
+        code += [(_JEQ, 0, 1, numbers.truncate), _fail(errno.EPERM)]
+        for number, position in numbers.open:
+            code += [(_JEQ, 0, 5, number), (_LOAD, 0, 0, _ARG0 + 8 * position)]
+            code += [(_AND, 0, 0, os.O_ACCMODE | os.O_TRUNC), (_JEQ, 0, 1, os.O_TRUNC)]
+            code += [_fail(errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
     for number in () if internet else numbers.sockets:
         code += [(_JEQ, 0, 4, number), (_LOAD, 0, 0, _ARG0)]
         code += [(_JEQ, 1, 0, _AF_UNIX), _fail(errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
@@ -109,7 +126,8 @@ def apply(
     _check(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     if landlock:
         _restrict(libc, readable, writable)
-    code = program(internet=internet)
+    old = landlock and landlock_version() < _LANDLOCK_TRUNCATE
+    code = program(internet=internet, old_landlock=old)
     lines = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(lines))
     _check(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, header, 0, 0), "seccomp")
@@ -130,8 +148,8 @@ _MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
 _REFER, _TRUNCATE, _IOCTL_DEVICE = 1 << 13, 1 << 14, 1 << 15
 _FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
-#: Truncation (and with it writing) is only covered from version 3 on, Linux 6.2.
-_LANDLOCK_NEEDED, _LANDLOCK_IOCTL, _LANDLOCK_SCOPES = 3, 5, 6
+#: Version 1 lets nothing be renamed into another folder; 2 is Linux 5.19.
+_LANDLOCK_NEEDED, _LANDLOCK_TRUNCATE, _LANDLOCK_IOCTL, _LANDLOCK_SCOPES = 2, 3, 5, 6
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2
 
 
@@ -148,7 +166,9 @@ def has_landlock() -> bool:
 
 def _restrict(libc: ctypes.CDLL, readable: Sequence[str], writable: Sequence[str]) -> None:
     version = landlock_version()
-    handled = (1 << 15) - 1
+    handled = _TRUNCATE - 1
+    if version >= _LANDLOCK_TRUNCATE:
+        handled |= _TRUNCATE
     if version >= _LANDLOCK_IOCTL:
         handled |= _IOCTL_DEVICE
     scopes = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if version >= _LANDLOCK_SCOPES else 0

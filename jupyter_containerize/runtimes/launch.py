@@ -35,7 +35,8 @@ class Launch:
 
     `program` is the isolating program's argument list; `arguments`, if not None, are handed
     to it as bubblewrap's `--args` instead, so that neither length nor `ps` matter.
-    `folder` is where PRoot is started. `layers` is how many lower layers each overlay must show, by mount point.
+    `folder` is where PRoot is started; `linked` are unpacked folders to be restored
+    when it has ended. `layers` is how many lower layers each overlay must show, by mount point.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Launch:
     layers: dict[str, int] = field(default_factory=dict)
     confinement: Confinement | None = None
     folder: str = "/"
+    linked: tuple[str, ...] = ()
     own_network: bool = False
     stop_signal: int = 15
     limits: Limits = field(default_factory=Limits)

@@ -71,6 +71,7 @@ class Preparation:
             environment={**self._environment(), **own},
             confinement=confinement,
             folder=self.folder,
+            linked=self.rootfs.layers if confinement.landlock else (),
         )
 
     def _layout(self) -> Layout:

@@ -1,9 +1,10 @@
 """PRoot, where namespaces are refused: its options and what it may touch.
 
-PRoot runs everything as the caller, and cannot make anything read-only. So it gets a private
-copy of the image that goes away with the run: whatever happens in there, the store stays
-as it is. What must not be written has no write permission in the copy, and where the kernel
-has Landlock, that and "nothing outside" are enforced by the kernel.
+PRoot runs everything as the caller, and cannot make anything read-only. Where the kernel has
+Landlock, it enforces that and "nothing outside"; then the run's root is made of hard links
+to the unpacked image (see `integrity`), with copies of what may be written to. Elsewhere it is
+a private copy without write permissions, which goes away with the run: it takes longer, but
+whatever happens in there, the store stays as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 
 from ..errors import ContainerizeError
-from . import confinement
+from . import confinement, integrity
 from .launch import Confinement
 from .layout import SYSTEM, Layout
 from .proot_command import PYTHON, SHELL
@@ -52,11 +53,12 @@ def problem() -> tuple[str, str]:
 
 
 def prepare(layout: Layout) -> tuple[list[str], Confinement]:
-    """Copy the image below `layout.scratch`; return PRoot's command line and its confinement."""
+    """Make the root below `layout.scratch`; return PRoot's command line and its confinement."""
     program = shutil.which("proot")
     if program is None:
         raise ContainerizeError("no-isolation", what="PRoot is not installed.", fix=INSTALL)
-    root = _copy_of_image(layout)
+    landlock = confinement.has_landlock()
+    root = _root(layout, link=landlock)
     start = _own_loader(program, layout.scratch)
     resolve = layout.rootfs.resolve
     devices = [f"/dev/{name}" for name in _DEVICES if os.path.exists(f"/dev/{name}")]
@@ -84,16 +86,20 @@ def prepare(layout: Layout) -> tuple[list[str], Confinement]:
         (readable if path in kept else writable).append(source)
     return command, Confinement(
         internet=layout.network,
-        landlock=confinement.has_landlock(),
+        landlock=landlock,
         readable=tuple(readable),
         writable=tuple(writable),
     )
 
 
-def _copy_of_image(layout: Layout) -> str:
-    """Return the private copy, with write permission only where the container may write."""
+def _root(layout: Layout, *, link: bool) -> str:
+    """Return the run's root file system, of links or copies; writable folders are always copies."""
     root = os.path.join(layout.scratch, "root")
-    layout.rootfs.assemble(root, link=False, mode_mask=0o7555)
+    if link:
+        for unpacked in layout.rootfs.layers:
+            integrity.record(unpacked)
+            integrity.restore(unpacked)
+    layout.rootfs.assemble(root, link=link, mode_mask=0o7555, apart=layout.writable)
     for path, folder in layout.points().items():
         mount_point(root, path, folder=folder)
     for path in layout.writable:

@@ -110,14 +110,18 @@ class Rootfs:
                 return candidate
         return None
 
-    def assemble(self, target: str, *, link: bool, mode_mask: int = 0o7777) -> None:
+    def assemble(
+        self, target: str, *, link: bool, mode_mask: int = 0o7777, apart: Sequence[str] = ()
+    ) -> None:
         """Make one folder `target` of all layers, of hard links where `link`, else of copies.
 
         Copies share their blocks with the original where the file system can do that, never
-        the file. Modes are reduced to `mode_mask`.
+        the file. What lies in the image folders `apart` is copied in any case. Modes of
+        folders and copies are reduced to `mode_mask`.
         """
         os.mkdir(target)
-        _fill(self.layers, target, link=link, mode_mask=mode_mask)
+        copied = frozenset(target + path.rstrip("/") for path in apart)
+        _fill(self.layers, target, link=link and target not in copied, mask=mode_mask, apart=copied)
         os.chmod(target, 0o755 & mode_mask)
 
     def _link(self, path: str) -> str | None:
@@ -143,7 +147,9 @@ def _step(folders: list[str], name: str) -> list[str]:
     return found[::-1]
 
 
-def _fill(folders: Iterable[str], target: str, *, link: bool, mode_mask: int) -> None:
+def _fill(
+    folders: Iterable[str], target: str, *, link: bool, mask: int, apart: frozenset[str]
+) -> None:
     winners: dict[str, os.DirEntry[str]] = {}
     parts: dict[str, list[str]] = {}
     for folder in folders:
@@ -158,12 +164,12 @@ def _fill(folders: Iterable[str], target: str, *, link: bool, mode_mask: int) ->
         path = os.path.join(target, name)
         if name in parts:
             os.mkdir(path)
-            _fill(parts[name], path, link=link, mode_mask=mode_mask)
-            os.chmod(path, stat.S_IMODE(entry.stat().st_mode) & mode_mask)
+            _fill(parts[name], path, link=link and path not in apart, mask=mask, apart=apart)
+            os.chmod(path, stat.S_IMODE(entry.stat().st_mode) & mask)
         elif entry.is_symlink():
             os.symlink(os.readlink(entry.path), path)
         elif not (link and _linked(entry.path, path)):
-            _copy(entry.path, path, mode_mask)
+            _copy(entry.path, path, mask)
 
 
 def _linked(source: str, target: str) -> bool:

@@ -123,7 +123,9 @@ class SandboxRuntime:
 
 
 def _fits(method: Method, image: Image, store: Store) -> int:
-    if method is not Method.OVERLAY:
+    if method is Method.PROOT:
+        return 1
+    if method is Method.TREE:
         return len(image.layers)
     # A run's folder is its id, of eight digits.
     scratch = os.path.join(store.runs_folder, "12345678", run_folder.SCRATCH)

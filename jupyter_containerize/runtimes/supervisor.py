@@ -74,6 +74,10 @@ class Supervisor:
             if self.relay is not None:
                 os.kill(self.relay, signal.SIGKILL)
         self._drain(output)
+        for folder in self.launch["linked"]:
+            from .integrity import restore  # noqa: PLC0415 - only under PRoot
+
+            restore(folder)
         self._finish(container)
 
     def _container(self, output: int) -> containment.Container:

@@ -125,7 +125,7 @@ def test_what_a_layer_takes_away_is_gone(tmp_path, tiny_images):
 def test_a_file_over_a_folder_and_a_folder_over_a_file(tmp_path, tiny_images):
     store = Store.open(str(tmp_path / "s"))
     image = tiny_images.image(
-        store, {"/a/x": b"1", "/b": b"2"}, {"/a": b"now a file\n", "/b/y": b""}
+        store, {"/a/x": b"1", "/b": b"2"}, {"/a": b"now a file\n", "/b": None, "/b/y": b""}
     )
     _, log = run(store, image, "cat /a; ls /b")
     assert log == "now a file\ny\n"
