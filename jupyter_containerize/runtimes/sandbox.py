@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from ..errors import ContainerizeError
 from ..model.check import Check
-from ..model.event import Emit, ignore
+from ..model.event import Emit, FindingRaised, ignore
 from ..model.image import Image
+from ..model.reasons import Finding, Severity
 from ..model.run import Run, RunSpec, RunState
 from ..oci.store import Store
-from . import bubblewrap, isolation, run_folder
+from . import bubblewrap, confinement, isolation, run_folder
 from .isolation import Method
 from .launch import Launch
 from .ports import published
@@ -57,6 +58,8 @@ class SandboxRuntime:
         records = Records(store.runs_folder)
         with store.in_use(), published(spec) as ports:
             method = isolation.choose(folder=records.made(), isolation=spec.isolation)
+            if method is Method.PROOT:
+                _warn_of_mounts(spec, emit)
             rootfs = unpacked(image, store=store, fits=_fits(method, image, store), emit=emit)
             run, folder, lock = records.create(
                 lambda run_id, path: Run(
@@ -120,6 +123,19 @@ class SandboxRuntime:
     def checks(self) -> tuple[Check, ...]:
         """Tell what works on this machine, for `doctor`."""
         return isolation.checks(tempfile.gettempdir())
+
+
+def _warn_of_mounts(spec: RunSpec, emit: Emit) -> None:
+    paths = [mount.host for mount in spec.mounts if mount.read_only]
+    if paths and not confinement.has_landlock():
+        finding = Finding(
+            "mount-not-read-only",
+            Severity.WARNING,
+            what=f"The run could write to {', '.join(paths)}, although mounted with :ro.",
+            why="PRoot mounts nothing read-only, and this kernel has no Landlock (Linux 5.19).",
+            fix="Mount a copy, or run where bubblewrap works.",
+        )
+        emit(FindingRaised(finding))
 
 
 def _fits(method: Method, image: Image, store: Store) -> int:

@@ -13,9 +13,9 @@ import time
 import pytest
 
 from jupyter_containerize.errors import ContainerizeError
-from jupyter_containerize.model.run import RunSpec, RunState
+from jupyter_containerize.model.run import Mount, RunSpec, RunState
 from jupyter_containerize.oci.store import Store
-from jupyter_containerize.runtimes import bubblewrap, proot
+from jupyter_containerize.runtimes import bubblewrap, confinement, proot
 from jupyter_containerize.runtimes.sandbox import SandboxRuntime
 
 RUNTIME = SandboxRuntime()
@@ -196,3 +196,24 @@ def _command_line(pid):
             return file.read()
     except OSError:
         return ""
+
+
+@pytest.mark.parametrize("landlock", [True, False])
+def test_a_mount_that_cannot_be_kept_read_only_is_a_finding(
+    store, tiny_images, monkeypatch, tmp_path, landlock
+):
+    monkeypatch.setenv("CONTAINERIZE_ISOLATION", "proot")
+    monkeypatch.setattr(confinement, "has_landlock", lambda: landlock)
+    found = []
+    run = RUNTIME.start(
+        RunSpec(
+            image=tiny_images.image(store).digest,
+            entrypoint=("/bin/true",),
+            mounts=(Mount(str(tmp_path), "/data", read_only=True),),
+        ),
+        store=store,
+        emit=lambda event: found.append(getattr(event, "finding", None)),
+    )
+    RUNTIME.wait(run.id, store=store, timeout_s=20)
+    codes = [finding.code for finding in found if finding]
+    assert codes == ([] if landlock else ["mount-not-read-only"])
