@@ -20,8 +20,9 @@ ANY_USER = ("--user=54321:0", "--network=none")
 
 
 @pytest.fixture(scope="module")
-def image(docker_engine, environment, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("docker") / "local_package"
+def image(docker_engine, environment, open_folder):
+    # Not below /tmp: a tmpfs that Docker mounts there hides what the image has.
+    folder = open_folder / "in-docker" / "local_package"
     shutil.copytree(NOTEBOOK, folder)
     archive = folder.parent / "image.tar"
     subprocess.run(
