@@ -157,6 +157,8 @@ def main() -> int:
     if _LIFELINE in sys.argv:
         _watch(int(sys.argv[sys.argv.index(_LIFELINE) + 1]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A server started in the background of a script has SIGINT ignored, and so would we.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a stray print must not look like an event
     lock = threading.Lock()
