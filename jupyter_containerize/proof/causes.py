@@ -28,6 +28,9 @@ _NETWORK = re.compile(
     r"|Could not resolve host|ConnectionRefused|ProxyError|RemoteDisconnected|HTTPError"
 )
 _COMMAND = re.compile(r"(?:^|: )(?P<name>[\w.+-]+): (?:command )?not found", re.MULTILINE)
+_LISTS = re.compile(
+    r"(?m)\b(?:listdir|scandir|iterdir|r?glob|os\.walk)\(|(?:^|[=!%;|]) *(?:ls|ll|dir|find|tree|du)\b"
+)
 _ABSOLUTE = re.compile(
     r"(?<![\w<])/(?:home|Users|root|opt|srv|mnt|tmp|usr|var|content)/[^\s'\":,)]+"
 )
@@ -201,6 +204,26 @@ def _clock(evidence: Evidence) -> Cause | None:
     )
 
 
+def _packages(evidence: Evidence) -> Cause | None:
+    if not re.search(
+        r"\b(?:pip3?|conda|mamba|uv)\s+(?:\w+\s+)?(?:list|freeze|show)\b", evidence.source
+    ):
+        return None
+    return (
+        "The cell lists what is installed, and the image holds only what the notebook needs.",
+        NONDETERMINISTIC.capitalize() + ", or `skip` to leave it out.",
+    )
+
+
+def _listing(evidence: Evidence) -> Cause | None:
+    if not _LISTS.search(evidence.source):
+        return None
+    return (
+        "The cell lists a folder, and the image holds only the files that cells open.",
+        f"Add the folder with `--include PATH`, or {NONDETERMINISTIC}.",
+    )
+
+
 def _place(evidence: Evidence) -> Cause | None:
     sides = [_ABSOLUTE.sub("<path>", s) for s in (evidence.recorded, evidence.executed)]
     if sides[0] != sides[1]:
@@ -236,5 +259,5 @@ _BY_ERROR: tuple[Callable[[Evidence], Cause | None], ...] = (
     _input, _module, _network, _command, _variable, _memory, _permission, _file, _state,
 )  # fmt: skip
 _BY_TEXT: tuple[Callable[[Evidence], Cause | None], ...] = (
-    _network, _command, _permission, _file, _order, _clock, _seed, _place, _numbers, _counted,
+    _network, _command, _permission, _file, _order, _clock, _packages, _listing, _seed, _place, _numbers, _counted,
 )  # fmt: skip

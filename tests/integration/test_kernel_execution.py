@@ -194,6 +194,23 @@ def test_commands_of_every_kind(run):
     )
 
 
+def test_what_is_put_out_inside_an_output_widget_stays_out_of_the_cell(run):
+    executed = run(
+        """
+        from comm import create_comm
+        model = {"_model_name": "OutputModel", "_model_module": "@jupyter-widgets/output", "outputs": []}
+        widget = create_comm(target_name="jupyter.widget", data={"state": {**model, "msg_id": ""}})
+        request = get_ipython().kernel.get_parent()["header"]["msg_id"]
+        widget.send({"method": "update", "state": {"msg_id": request}})
+        print("inside", flush=True)
+        widget.send({"method": "update", "state": {"msg_id": ""}})
+        print("outside")
+        """
+    )
+    texts = [output.get("text") for output in executed.record["executions"][0]["outputs"]]
+    assert texts == ["outside\n"]
+
+
 def test_a_failing_cell_names_cell_and_line(run):
     with pytest.raises(ContainerizeError) as raised:
         run("x = 1", "y = 2\n\nx / 0")

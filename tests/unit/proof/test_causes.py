@@ -74,6 +74,9 @@ def test_an_unknown_error_has_no_made_up_cause():
         ),
         ("ok", "curl: (6) Could not resolve host: x.org", "!curl x.org", "network", "--network"),
         ("ok", "touch: cannot touch '/x': Permission denied", "!touch /x", "writes where", "/tmp"),
+        ("a.txt b.txt", "a.txt", "!ls data", "lists a folder", "--include"),
+        ("['a', 'b']", "['a']", "sorted(os.listdir())", "lists a folder", "--include"),
+        ("pip 24", "", "!pip list | head -3", "what is installed", "nondeterministic"),
         ("a", "b", "print(x)", "", ""),
     ],
 )
