@@ -24,7 +24,7 @@ help:
 
 prerequisites:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
-	  echo "Python is missing. Install it: apt-get install python3 python3-venv" >&2; exit 1; }
+	  echo "$(PYTHON) is not here. Install it: apt-get install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	  echo "$(PYTHON) is older than 3.10. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
