@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -57,22 +56,25 @@ def cold_and_first_run(
 ) -> tuple[list[Row], Image, Store]:
     """Measure floor, cold build and first run by turns; return the last image and store."""
     paths = list(_sources(image_plan))
-    path = os.path.join(folder, "store")
     _floor(paths, folder)  # so that every round finds the files in memory
     images: list[Image] = []
+    stores: list[Store] = []
 
     def cold() -> float:
-        shutil.rmtree(path, ignore_errors=True)
+        # A folder of its own each time, none deleted yet: ext4 looks long for an inode while
+        # many were freed within half a minute.
+        stores.append(Store.open(os.path.join(folder, f"store-{len(stores) + 1}")))
         settle()
-        return stopwatch(lambda: images.append(build(image_plan, Store.open(path))))
+        return stopwatch(lambda: images.append(build(image_plan, stores[-1])))
 
     def first() -> float:
         settle()
-        return stopwatch(lambda: first_run(images[-1], Store.open(path)))
+        return stopwatch(lambda: first_run(images[-1], stores[-1]))
 
     found = by_turns(rounds, floor=lambda: _floor(paths, folder), cold=cold, first=first)
-    image, store = images[-1], Store.open(path)
-    ratio = _disk_bytes(path) / image.size_bytes
+    image, store = images[-1], stores[-1]
+    disk_bytes = _disk_bytes(store.root)
+    ratio = disk_bytes / image.size_bytes
     files = sum(len(layer.entries) for layer in image_plan.layers)
     size = f"{image.size_bytes / 1e9:.2f} GB, {files:,} entries, {len(image.layers)} layers"
     return (
@@ -92,7 +94,7 @@ def cold_and_first_run(
             ),
             Row(
                 "store after that run",
-                f"{_disk_bytes(path) / 1e9:.2f} GB",
+                f"{disk_bytes / 1e9:.2f} GB",
                 f"image: {image.size_bytes / 1e9:.2f} GB",
                 f"{ratio:.2f}",
                 "≤ 2.1 x",
@@ -124,7 +126,6 @@ def compiling(image_plan: ImagePlan, image: Image, folder: str) -> Row:
     seconds = stopwatch(
         lambda: made.append(build(replace(image_plan, layers=layers), Store.open(path)))
     )
-    shutil.rmtree(path)
     same = "the same image" if made[0].digest == image.digest else "ANOTHER IMAGE"
     what = "cold build without `.pyc`, all compiled, apart"
     return Row(
@@ -134,7 +135,7 @@ def compiling(image_plan: ImagePlan, image: Image, folder: str) -> Row:
 
 def changes(snapshot: Snapshot, folder: str, *, rounds: int) -> list[Row]:
     """Build again after an edited cell, and after an added small package."""
-    store = Store.open(os.path.join(folder, "store"))
+    store = Store.open(os.path.join(folder, "changes"))
     build(plan_of(without(snapshot, *ADDED)), store)
     planned, built, written = [], [], 0
     for number in range(rounds + 2):
@@ -160,8 +161,7 @@ def changes(snapshot: Snapshot, folder: str, *, rounds: int) -> list[Row]:
 
 
 def _added(snapshot: Snapshot, store: Store) -> Row:
-    times, others = [], set()
-    note = ""
+    times, sizes, others = [], [], set()
     for number, key in enumerate(ADDED):
         before = without(snapshot, *ADDED[number:])
         made = plan_of(without(snapshot, *ADDED[number + 1 :]))
@@ -177,7 +177,8 @@ def _added(snapshot: Snapshot, store: Store) -> Row:
         own = {"links, package lists and users", "cells"}
         others |= {layer.title for layer in new} - holders - own
         size = sum(layer.size_bytes for layer in new) / 1e6
-        note = f", {size:.1f} MB: its group of small packages, links and lists"
+        sizes.append(size)
+    note = f", {statistics.median(sizes):.1f} MB: its group of small packages, links and lists"
     if others:
         note += f", AND {', '.join(sorted(others))}"
     return at_most(
@@ -210,7 +211,6 @@ def memory(record_path: str, folder: str) -> Row:
     events = list(started.events())
     over.set()
     watcher.join()
-    shutil.rmtree(path)
     if not isinstance(events[-1], Result):
         raise RuntimeError(events[-1])  # noqa: TRY004 - the worker failed
     steps = ", ".join(
@@ -226,15 +226,19 @@ def memory(record_path: str, folder: str) -> Row:
     )
 
 
-def _tree_bytes(pid: int) -> int:
+def _tree_bytes(pid: int, parent: bytes = b"") -> int:
     """Return the proportional set size of a process and all below it."""
     found = 0
     try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            command = file.read()
+        if command == parent:
+            return 0  # about to become another program; until then its memory is its parent's
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
             found = next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
         for task in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
-                found += sum(_tree_bytes(int(child)) for child in file.read().split())
+                found += sum(_tree_bytes(int(child), command) for child in file.read().split())
     except (OSError, StopIteration):
         pass  # it ended meanwhile
     return found

@@ -71,7 +71,7 @@ def _scanning(folder: str) -> Row:
     from jupyter_containerize.model.files import FileEntry  # noqa: PLC0415 - same
 
     table = b"id,name,measured,note\n" + b"17,north-east,0.70710678,as before\n"
-    text = b"password is a word; so is token. See https://example.org/a/b?c=1 for key = value.\n"
+    text = b"It was a bright cold day, and the clocks were striking thirteen; see page 17 of it.\n"
     files = []
     for name, line in (("table.csv", table), ("notes.txt", text)):
         path = os.path.join(folder, name)

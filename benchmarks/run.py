@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,8 @@ def measure(python: str, folder: str, *, rounds: int) -> list[Row]:
     rows += cold
     _say("later starts and imports")
     rows += run_times.rows(image, store, python, rounds=rounds)
+    for number in range(1, rounds):
+        shutil.rmtree(os.path.join(folder, f"store-{number}"))
     _say("changes")
     rows += build_times.changes(snapshot, folder, rounds=rounds)
     _say("memory")
@@ -92,7 +95,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("python", nargs="?", help="the kernel's (default: made for it)")
     parser.add_argument("--quick", action="store_true", help="one round of each instead of three")
-    parser.add_argument("--folder", help="where to work (default: the system's temporary one)")
+    parser.add_argument(
+        "--folder", help="where to work, with 16 GB free (default: the system's temporary one)"
+    )
     args = parser.parse_args()
     # The shell's wishes for its own Python must not slow down anybody's imports here.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
