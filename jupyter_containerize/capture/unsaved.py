@@ -50,7 +50,7 @@ def findings(
         named = f"Cells {', '.join(most)} and {last} have" if most else f"Cell {last} has"
         yield Finding(
             "outputs-not-saved",
-            Severity.INFO,
+            Severity.WARNING,
             what=f"{named} no outputs in the notebook's file.",
             why="That ran before `%load_ext jupyter_containerize`, and the notebook has not been "
             "saved since. Without outputs there is nothing that a proof could compare with.",

@@ -127,7 +127,9 @@ class Session:
         for problem in problems:
             self._log.say(f"This file could not be brought to the outputs: {problem}")
         if count:
-            self._log.say(f"{count} files are in {self._settings.outputs}/files")
+            self._log.say(
+                f"{count} {'file is' if count == 1 else 'files are'} in {self._settings.outputs}/files"
+            )
         return not problems
 
 
