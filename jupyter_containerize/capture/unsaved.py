@@ -70,7 +70,8 @@ def _lacking(record: Mapping[str, Any], file: NotebookFile) -> list[str]:
     executions = [
         execution
         for execution in record["executions"]
-        if datetime.fromisoformat(execution["started_at"]).timestamp() > saved_at
+        if execution["started_at"]
+        and datetime.fromisoformat(execution["started_at"]).timestamp() > saved_at
     ]
     found: list[str] = []
     if executions and executions[0] is record["executions"][0]:

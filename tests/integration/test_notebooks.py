@@ -141,7 +141,9 @@ def sources(tmp_path_factory):
 
 def containerize(notebook: Path, python: str, store: Path) -> dict:
     """Build, run and verify by the command line as a user does; return its JSON result."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    # With PYTEST_CURRENT_TEST set, ipykernel does not record what C code prints.
+    unwanted = ("PYTHONDONTWRITEBYTECODE", "PYTEST_CURRENT_TEST")
+    environment = {k: v for k, v in os.environ.items() if k not in unwanted}
     done = subprocess.run(
         [sys.executable, "-m", "jupyter_containerize", "build", str(notebook), "--kernel", python,
          "--store", str(store), "--verify", "--json"],
