@@ -80,7 +80,7 @@ def sort_files(
             if folder.moved is not None and _is_private(entry, name, folder):
                 into, found_private = result.links, True
         into[target] = Entry(target, content, 0o755 if entry.executable else 0o644)
-        if cache_tag and name.endswith(".py") and name[:-3].isidentifier():
+        if cache_tag and _is_module(name):
             module = _compiled(entry, content, target, cache_tag, compiled)
             into[module.target] = module
     # A RECORD holds the hashes of the scripts and settings that carry the kernel's paths.
@@ -107,7 +107,7 @@ def kept_entries(
             continue
         source = file_content(entry)
         result[target] = Entry(target, source, 0o755 if entry.executable else 0o644)
-        if cache_tag and name.endswith(".py") and name[:-3].isidentifier():
+        if cache_tag and _is_module(name):
             module = _compiled(entry, source, target, cache_tag, {})
             result[module.target] = module
     return result
@@ -130,6 +130,11 @@ def _is_private(entry: FileEntry, name: str, folder: Folder) -> bool:
         and folder.target == f"{moved.image}/bin"
         and entry.size_bytes < _SCRIPT_MAX_BYTES
     )
+
+
+def _is_module(name: str) -> bool:
+    # Python's own `_sysconfigdata__linux_x86_64-linux-gnu` is imported by such a name.
+    return name.endswith(".py") and name[:-3].replace("-", "_").isidentifier()
 
 
 def _compiled(
