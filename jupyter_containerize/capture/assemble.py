@@ -198,6 +198,7 @@ class _Capture:
             static=self.record["static"],
             include=self.options.include,
             programs=self._programs(),
+            guarded=self.facts.guarded,
         )
 
     def _programs(self) -> list[tuple[str, Reason]]:

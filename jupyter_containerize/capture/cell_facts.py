@@ -26,7 +26,8 @@ class CellFacts:
     `cell_of_seq` maps executions to the number of the chosen cell they ran. `imports` maps
     dotted modules, `paths` absolute paths that exist, and `variables` environment variables
     to the cells that name them. `commands` are programs as called, `written` files that
-    `%%writefile` makes. `unwatched` cells never ran with the probe.
+    `%%writefile` makes. `unwatched` cells never ran with the probe. `guarded` modules are
+    those that a cell can do without.
     """
 
     cell_of_seq: Mapping[int, int]
@@ -36,6 +37,7 @@ class CellFacts:
     commands: tuple[tuple[str, Reason], ...]
     written: frozenset[str]
     unwatched: frozenset[int]
+    guarded: frozenset[str] = frozenset()
 
 
 def facts_of(record: Mapping[str, Any], cells: Sequence[Cell], *, folder: str) -> CellFacts:
@@ -45,8 +47,10 @@ def facts_of(record: Mapping[str, Any], cells: Sequence[Cell], *, folder: str) -
     paths: dict[str, set[int]] = {}
     variables: dict[str, set[int]] = {}
     commands: dict[tuple[str, Reason], None] = {}
+    guarded: set[str] = set()
     for cell in cells:
         named = syntax.names_of(cell.source)
+        guarded.update(named.guarded)
         for name in (*named.modules, *named.members):
             imports.setdefault(name, set()).add(cell.number)
         for text in named.paths:
@@ -66,6 +70,7 @@ def facts_of(record: Mapping[str, Any], cells: Sequence[Cell], *, folder: str) -
         commands=tuple(commands),
         written=frozenset(_written(cells, folder=folder, home=record["python"]["home"])),
         unwatched=frozenset({cell.number for cell in cells} - set(cell_of_seq.values())),
+        guarded=frozenset(guarded),
     )
 
 

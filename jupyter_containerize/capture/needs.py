@@ -75,6 +75,7 @@ def find(
     static: bool = False,
     include: Iterable[str] = (),
     programs: Iterable[tuple[str, Reason]] = (),
+    guarded: Collection[str] = (),
 ) -> Needs:
     """Return what the chosen cells need.
 
@@ -83,8 +84,8 @@ def find(
     fresh kernel. `before_watch` says that cells ran before the probe was there: what was
     loaded then counts, whoever did it. `written` are files that cells make themselves: no
     local code, though they may be imported. `programs` are the files that cells call as
-    commands: a script of a distribution (`!jupyter`) brings that distribution. Problems:
-    `import-without-distribution`.
+    commands: a script of a distribution (`!jupyter`) brings that distribution. `guarded` are
+    modules that cells can do without. Problems: `import-without-distribution`.
     """
     search = _Search(
         modules=modules,
@@ -94,6 +95,7 @@ def find(
         written=frozenset(written),
         include=tuple(include),
         static=static,
+        guarded=frozenset(guarded),
     )
     for name, cells in sorted(named.items()):
         for cell in sorted(cells):
@@ -122,6 +124,7 @@ class _Search:
     written: frozenset[str]
     include: tuple[str, ...]
     static: bool
+    guarded: frozenset[str]
     needs: Needs = field(default_factory=Needs)
     _followed: set[str] = field(default_factory=set)
     _complained: set[str] = field(default_factory=set)
@@ -146,7 +149,7 @@ class _Search:
             file, root = local
             is_package = file.endswith("/__init__.py")
             self._add_local(LocalModule(dotted.partition(".")[0], file, root, is_package), reason)
-        elif self.static and by_cell:
+        elif self.static and by_cell and dotted not in self.guarded:
             self._complain(dotted, reason, "")
 
     def load(self, module: Module, reason: Reason) -> None:

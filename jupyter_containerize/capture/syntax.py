@@ -24,6 +24,7 @@ class Named:
     `modules` are imported as modules; `members` are `package.name` of `from package import
     name`, each a submodule or not. `paths` are literal texts that may be paths, as written.
     `variables` are environment variables read; `commands` programs called by shell text.
+    `guarded` are those `modules` that the cells can do without (`try: import ... except`).
     """
 
     modules: list[str] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Named:
     paths: list[str] = field(default_factory=list)
     variables: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    guarded: list[str] = field(default_factory=list)
 
 
 def names_of(*sources: str) -> Named:
@@ -62,6 +64,17 @@ class _Reader(ast.NodeVisitor):
             self.found.members.extend(
                 f"{node.module}.{a.name}" for a in node.names if a.name != "*"
             )
+
+    def visit_Try(self, node: ast.Try) -> None:
+        if any(_catches_import_errors(handler.type) for handler in node.handlers):
+            before = len(self.found.modules)
+            for statement in node.body:
+                self.visit(statement)
+            self.found.guarded.extend(self.found.modules[before:])
+            for other in (*node.handlers, *node.orelse, *node.finalbody):
+                self.visit(other)
+        else:
+            self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if _is_environ(node.value) and isinstance(node.ctx, ast.Load):
@@ -109,6 +122,14 @@ class _Reader(ast.NodeVisitor):
             _add_path(path, self.found)
         else:
             self.generic_visit(node)
+
+
+def _catches_import_errors(caught: ast.expr | None) -> bool:
+    if caught is None:
+        return True
+    names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
+    wide = ("ImportError", "ModuleNotFoundError", "Exception", "BaseException")
+    return any(dotted(name) in wide for name in names)
 
 
 def _read_ipython(method: str, texts: list[str], found: Named) -> None:

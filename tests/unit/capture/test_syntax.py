@@ -116,3 +116,13 @@ def test_any_text_is_read_without_an_error(lines):
     source = "\n".join(lines)
     ast.parse(python_of(source))
     names_of(source)
+
+
+def test_imports_that_cells_can_do_without():
+    named = names_of(
+        "try:\n    import fast, slow.part\nexcept (ValueError, ImportError):\n    import plain\n"
+        "try:\n    import needed\nexcept ValueError:\n    pass\n"
+        "try:\n    import any_way\nexcept:\n    pass"
+    )
+    assert named.modules == ["fast", "slow.part", "plain", "needed", "any_way"]
+    assert named.guarded == ["fast", "slow.part", "any_way"]
