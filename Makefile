@@ -32,7 +32,7 @@ prerequisites:
 
 $(VENV)/.ready: pyproject.toml | prerequisites
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(VENV)/bin/python -m ensurepip -q
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(VENV)/bin/python -m ensurepip >/dev/null
 	@$(VENV)/bin/python -m pip install -q --disable-pip-version-check 'uv>=0.5'
 	@$(VENV)/bin/python -m uv pip install -q --python $(VENV)/bin/python -e '.[test,lint]' || \
 	  $(VENV)/bin/python -m pip install -q -e '.[test,lint]'

@@ -165,7 +165,7 @@ def _run_and_verify(
             verdict = proving.judge(image, run, rtol=request.rtol, store=store, emit=emit)
             return {**result, "verdict": to_json(verdict)}
     if request.verify:
-        verdict = proving.verify_image(
+        run, verdict = proving.verify_image(
             image,
             request.options,
             runtime=request.runtime,
@@ -173,6 +173,8 @@ def _run_and_verify(
             store=store,
             emit=emit,
         )
+        # The run that the user asked for, with its own parameters, is the one to show.
+        result.setdefault("run", run_summary(run))
         result["verdict"] = to_json(verdict)
     return result
 

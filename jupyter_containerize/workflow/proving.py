@@ -22,27 +22,31 @@ from ..oci.store import Store
 from .records import file_in_image, open_store, put_verdict, resolve
 from .running import run_image
 from .steps import step
-from .summaries import image_summary
+from .summaries import image_summary, run_summary
 
 
 def verify(request: VerifyRequest, *, emit: Emit) -> dict[str, Any]:
     """Verify an image and keep the verdict. Errors: `image-not-found`, `static-image`."""
     store = open_store(request.store)
     image = resolve(store, request.image)
-    verdict = verify_image(
+    run, verdict = verify_image(
         image, request.options, runtime=request.runtime, rtol=request.rtol, store=store, emit=emit
     )
-    return {"image": image_summary(image, store), "verdict": to_json(verdict)}
+    return {
+        "image": image_summary(image, store),
+        "run": run_summary(run),
+        "verdict": to_json(verdict),
+    }
 
 
 def verify_image(
     image: Image, options: RunOptions, *, runtime: str, rtol: float, store: Store, emit: Emit
-) -> Verdict:
+) -> tuple[Run, Verdict]:
     """Run `image` with the notebook's own parameters and no network, and judge the run."""
     _recorded(image, store)  # an image that cannot be judged need not run first
     plain = dataclasses.replace(options, parameters={}, network=False)
     run = run_image(image, plain, runtime=runtime, store=store, emit=emit)
-    return judge(image, run, rtol=rtol, store=store, emit=emit)
+    return run, judge(image, run, rtol=rtol, store=store, emit=emit)
 
 
 def proves(run: Run) -> bool:
