@@ -12,8 +12,6 @@ import time
 from table import Row, at_most
 from timing import stopwatch
 
-from jupyter_containerize.capture import kernel
-
 _SCAN_BYTES = 64 << 20
 
 
@@ -32,6 +30,8 @@ def rows(connection: str, folder: str, *, rounds: int) -> list[Row]:
 
 def _capture(connection: str, folder: str, store: str) -> tuple[float, float]:
     """Return the seconds of a capture without the secret scan, and those of the scan."""
+    from jupyter_containerize.capture import kernel  # noqa: PLC0415 - the worker has no need of it
+
     started = time.perf_counter()
     record = kernel.attach(connection)
     path = os.path.join(folder, "record.json")

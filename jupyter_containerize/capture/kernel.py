@@ -11,13 +11,10 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-import nbformat
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from ..errors import ContainerizeError
 from ..model.event import Emit, Progress, ignore
@@ -25,6 +22,11 @@ from ..model.options import CaptureOptions
 from . import connection, kernelspec, notebook, syntax
 from .own_lines import without_own_lines
 from .secrets import without_secrets
+
+# nbclient and nbformat take over a second to import: only what executes cells pays for them.
+if TYPE_CHECKING:
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
 
 #: How long a kernel may take from its start to its first answer (a cold network file system).
 START_S = 120.0
@@ -35,6 +37,10 @@ SKIP_TAGS = frozenset({"skip", "skip-execution"})
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _LINE = re.compile(r"Cell In\[\d+\], line (\d+)|^-+> (\d+) ", re.MULTILINE)
 T = TypeVar("T")
+
+
+class _Died(Exception):  # noqa: N818 - never leaves this module
+    """The kernel ended while it was needed, or nbclient says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,9 @@ async def _fresh(metadata: Mapping[str, Any], kernel: str) -> dict[str, Any]:
 
 
 async def _executed(file: notebook.NotebookFile, options: CaptureOptions, emit: Emit) -> Executed:
+    import nbformat  # noqa: PLC0415 - see above
+    from nbclient import NotebookClient  # noqa: PLC0415 - same
+
     node = nbformat.from_dict(file.document)
     async with _started(file, options) as (manager, client):
         runner = NotebookClient(
@@ -160,7 +169,7 @@ async def _started(
         try:
             await _start(manager, client, file, log)
             yield manager, client
-        except DeadKernelError as error:
+        except _Died as error:
             if await manager.is_alive():
                 # nbclient takes a task that Ctrl-C cancelled for a dead kernel.
                 raise KeyboardInterrupt from error
@@ -217,13 +226,15 @@ async def _while_alive(manager: AsyncKernelManager, work: Coroutine[Any, Any, T]
     try:
         while not (await asyncio.wait({task}, timeout=1.0))[0]:
             if not await manager.is_alive():
-                raise DeadKernelError("Kernel died")
+                raise _Died
         return task.result()
     finally:
         task.cancel()
 
 
 async def _execute_cells(runner: NotebookClient, emit: Emit) -> None:
+    from nbclient import exceptions  # noqa: PLC0415 - see above
+
     chosen = [
         (number, index, cell)
         for number, (index, cell) in enumerate(_code_cells(runner.nb), 1)
@@ -234,9 +245,11 @@ async def _execute_cells(runner: NotebookClient, emit: Emit) -> None:
         cell["source"] = without_own_lines(cell["source"])
         try:
             await runner.async_execute_cell(cell, index)
-        except CellExecutionError as error:
+        except exceptions.DeadKernelError as error:
+            raise _Died from error
+        except exceptions.CellExecutionError as error:
             raise _cell_failed(number, error) from error
-        except CellTimeoutError as error:
+        except exceptions.CellTimeoutError as error:
             raise ContainerizeError(
                 "cell-timed-out",
                 what=f"Cell {number} did not end within {runner.timeout:g} seconds.",
