@@ -80,7 +80,7 @@ imports: $(VENV)/.ready
 
 unit: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
 
 bench: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py keras

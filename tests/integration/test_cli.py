@@ -98,6 +98,8 @@ def _shell(folder):
     (folder / "data" / "x.csv").write_text("1\n2\n3\n")
     (folder / "shop.py").write_text("def double(x):\n    return 2 * x\n")
     (folder / "Sales 2024.ipynb").write_text(json.dumps(notebook(CELLS)))
+    edited = [*CELLS[:3], ("print('another cell')", [])]
+    (folder / "edited.ipynb").write_text(json.dumps(notebook(edited)))
     return Shell(folder)
 
 
@@ -193,9 +195,6 @@ def test_detached_runs_can_be_listed_followed_stopped_and_removed(shell, built):
 
 def test_tag_diff_and_rm(shell, built):
     first = built[-1]["data"]["image"]["digest"]
-    edited = [*CELLS[:3], ("print('another cell')", [])]
-    path = shell.folder / "edited.ipynb"
-    path.write_text(json.dumps(notebook(edited)))
     (shell.folder / "data" / "x.csv").write_text("1\n2\n3\n4\n")
     second = shell.json("build edited.ipynb -t sales:2")["data"]
     fresh = [layer["kind"] for layer in second["layers"] if not layer["reused"]]
