@@ -44,7 +44,7 @@ def modules(
 
 def _fresh(metadata: Mapping[str, Any], kernel: str) -> dict[str, Any]:
     """Return the record of a fresh kernel, started for it."""
-    from .kernel import fresh  # noqa: PLC0415 - nbclient and nbformat take over a second to import
+    from .kernel import fresh  # noqa: PLC0415 - only a first capture starts a kernel
 
     return fresh(metadata, kernel=kernel)
 
