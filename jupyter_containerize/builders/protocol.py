@@ -6,16 +6,19 @@ from typing import Protocol
 
 from ..model.check import Check
 from ..model.event import Emit
-from ..model.image import Image
+from ..model.image import Image, Layer
 from ..model.plan import ImagePlan
 from ..model.reference import Reference
 from ..oci.store import Store
 
 
 class Builder(Protocol):
-    """Turns plans into images. `name` is what users choose it by."""
+    """Turns plans into images."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What users choose it by."""
+        ...
 
     def build(
         self, plan: ImagePlan, *, store: Store, emit: Emit, name: Reference | None = None
@@ -24,6 +27,13 @@ class Builder(Protocol):
 
         Same plan and files, same digest. After an error or an interrupt nothing is listed
         and nothing half-made stays. Raises `ContainerizeError` only.
+        """
+        ...
+
+    def known_layers(self, plan: ImagePlan, *, store: Store) -> tuple[Layer | None, ...]:
+        """Return for each layer, bottom first, the one that a build would reuse, or None.
+
+        All None where only building tells.
         """
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .plan import Base, ImageKind
-from .run import Limits, Mount
+from .run import Limits, Mount, Port, Restart
 
 #: Files larger than this stop a build unless they are included by name or mounted.
 DEFAULT_MAX_FILE_BYTES = 100_000_000
@@ -66,3 +66,6 @@ class RunOptions:
     mounts: tuple[Mount, ...] = ()
     network: bool = False
     limits: Limits = field(default_factory=Limits)
+    ports: tuple[Port, ...] = ()
+    gpus: str = ""
+    restart: Restart = Restart.NEVER

@@ -54,11 +54,20 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Upper bounds; None means none."""
+    """Upper bounds; None means none. `cpus` is processors' time, in processors (0.5, 2.0)."""
 
     memory_bytes: int | None = None
     processes: int | None = None
     timeout_s: float | None = None
+    cpus: float | None = None
+
+
+class Restart(Enum):
+    """When a runtime starts the container of a run again; the words are Docker's."""
+
+    NEVER = "no"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,8 @@ class RunSpec:
     `network` true joins the machine's network; default none. `entrypoint`, if given,
     replaces the image's entrypoint and command (used by tests and by `--`). `isolation`, if
     given, is the only one that will do. Values in `environment` are never written to disk.
+    `gpus` is "all", a number of GPUs, or "" for none. A runtime refuses what it cannot do
+    (`gpus`, `restart`, `limits.cpus`) rather than leave it out: `not-with-this-runtime`.
     """
 
     image: str
@@ -82,6 +93,8 @@ class RunSpec:
     entrypoint: tuple[str, ...] | None = None
     user: str | None = None
     isolation: Isolation | None = None
+    gpus: str = ""
+    restart: Restart = Restart.NEVER
 
 
 @dataclass(frozen=True, slots=True)

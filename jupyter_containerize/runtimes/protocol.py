@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from ..errors import ContainerizeError
 from ..model.check import Check
 from ..model.event import Emit, ignore
 from ..model.run import Run, RunSpec
@@ -14,18 +15,28 @@ from ..oci.store import Store
 class Runtime(Protocol):
     """Starts images, and answers for the runs it started, whichever process asks."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What users choose it by, and what `Run.runtime` holds."""
+        ...
 
     def start(self, spec: RunSpec, *, store: Store, emit: Emit = ignore) -> Run:
         """Start `spec.image`; return once the run is recorded and watched over."""
         ...
 
     def get(self, run_id: str, *, store: Store) -> Run:
-        """Return the run as it is now. Errors: `no-such-run`, `bad-run-record`."""
+        """Return the run as it is now; `run_id` may be a unique beginning.
+
+        Errors: `no-such-run` also for a run of another runtime, `bad-run-record`.
+        """
         ...
 
     def list(self, *, store: Store) -> tuple[Run, ...]:
-        """Return this runtime's runs, newest first."""
+        """Return this runtime's runs, newest first. Asks nobody where it never started one."""
+        ...
+
+    def problems(self, *, store: Store) -> tuple[ContainerizeError, ...]:
+        """Return an error for each run that `list` leaves out because it cannot be read."""
         ...
 
     def logs(self, run_id: str, *, store: Store, follow: bool = False) -> Iterator[str]:

@@ -21,9 +21,13 @@ _END_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The run folders below `folder` (the store's `runs/`)."""
+    """The run folders below `folder` (the store's `runs/`).
+
+    With a `runtime`, its runs only; those whose record cannot be read may be anybody's.
+    """
 
     folder: str
+    runtime: str = ""
 
     def path(self, run_id: str) -> str:
         """Return the run's folder. `run_id` may be a unique beginning. Errors: `no-such-run`."""
@@ -32,11 +36,7 @@ class Records:
         if len(matches) == 1 and run_id:
             return os.path.join(self.folder, matches[0])
         if not matches or not run_id:
-            raise ContainerizeError(
-                "no-such-run",
-                what=f"There is no run {run_id!r} in this store.",
-                fix="`jupyter containerize runs` lists the runs.",
-            )
+            raise _no_such_run(run_id)
         raise ContainerizeError(
             "no-such-run",
             what=f"{run_id!r} is the beginning of {len(matches)} runs: {', '.join(matches[:5])}.",
@@ -73,6 +73,8 @@ class Records:
         """Return the run, `lost` if its supervisor died. Errors: `no-such-run`, `bad-run-record`."""
         folder = self.path(run_id)
         run = _parse(folder)
+        if self.runtime not in ("", run.runtime):
+            raise _no_such_run(run_id)
         if not run.state.final and not run_folder.is_held(folder):
             # The supervisor writes its last record before it lets go of the lock.
             run = _parse(folder)
@@ -85,11 +87,10 @@ class Records:
                 )
         return run
 
-    def all(self, *, runtime: str | None = None) -> tuple[Run, ...]:
+    def all(self) -> tuple[Run, ...]:
         """Return all readable runs, newest first; unreadable ones are left out (see `problems`)."""
         runs = [found for found in self._read_all() if isinstance(found, Run)]
-        chosen = [run for run in runs if runtime in (None, run.runtime)]
-        return tuple(sorted(chosen, key=lambda run: (-(run.started_at or 0.0), run.id)))
+        return tuple(sorted(runs, key=lambda run: (-(run.started_at or 0.0), run.id)))
 
     def problems(self) -> tuple[ContainerizeError, ...]:
         """Return an error for each run whose record cannot be read."""
@@ -195,6 +196,14 @@ def _parse(folder: str) -> Run:
         return from_json(Run, data)
     except ContainerizeError as error:
         raise _unreadable(folder, error) from error
+
+
+def _no_such_run(run_id: str) -> ContainerizeError:
+    return ContainerizeError(
+        "no-such-run",
+        what=f"There is no run {run_id!r} in this store.",
+        fix="`jupyter containerize runs` lists the runs.",
+    )
 
 
 def _unreadable(folder: str, error: Exception) -> ContainerizeError:

@@ -26,6 +26,7 @@ from .ports import published
 from .preparation import Preparation, check_mounts, writable_folders
 from .records import Records, store_not_writable
 from .rootfs import unpacked
+from .wishes import refuse
 
 _POLL_S = 0.01
 #: `python -m jupyter_containerize.runtimes.supervisor`, but nothing that the user's
@@ -50,10 +51,11 @@ class SandboxRuntime:
     def start(self, spec: RunSpec, *, store: Store, emit: Emit = ignore) -> Run:
         """Start `spec.image`; return once its supervisor runs.
 
-        Errors: `no-isolation`, `bad-isolation`, `mount-missing`, `bad-mount`, `no-command`,
+        Errors: `not-with-this-runtime`, `no-isolation`, `bad-isolation`, `mount-missing`, `bad-mount`, `no-command`,
         `unknown-user`, `port-in-use`, `store-not-writable`, `store-path-too-long`, and those of unpacking.
         """
         image = store.resolve(spec.image)
+        refuse(spec, runtime=self.name)
         check_mounts(spec.mounts)
         records = Records(store.runs_folder)
         with store.in_use(), published(spec) as ports:
@@ -89,11 +91,11 @@ class SandboxRuntime:
 
     def get(self, run_id: str, *, store: Store) -> Run:
         """Return the run as it is now. Errors: `no-such-run`, `bad-run-record`."""
-        return Records(store.runs_folder).read(run_id)
+        return Records(store.runs_folder, self.name).read(run_id)
 
     def list(self, *, store: Store) -> tuple[Run, ...]:
         """Return this runtime's runs, newest first."""
-        return Records(store.runs_folder).all(runtime=self.name)
+        return Records(store.runs_folder, self.name).all()
 
     def problems(self, *, store: Store) -> tuple[ContainerizeError, ...]:
         """Return an error for each run that `list` leaves out: its record cannot be read."""
@@ -101,11 +103,11 @@ class SandboxRuntime:
 
     def logs(self, run_id: str, *, store: Store, follow: bool = False) -> Iterator[str]:
         """Yield the log's lines with their line ends; with `follow`, until the run has ended."""
-        return Records(store.runs_folder).logs(run_id, follow=follow)
+        return Records(store.runs_folder, self.name).logs(run_id, follow=follow)
 
     def wait(self, run_id: str, *, store: Store, timeout_s: float | None = None) -> Run:
         """Return the run once it has ended, or as it is after `timeout_s`."""
-        return Records(store.runs_folder).wait(run_id, timeout_s=timeout_s)
+        return Records(store.runs_folder, self.name).wait(run_id, timeout_s=timeout_s)
 
     def stop(self, run_id: str, *, store: Store, grace_s: float = 10.0) -> Run:
         """Ask the run to end, kill it after `grace_s`, return it as it ended."""

@@ -162,11 +162,21 @@ def _running(command: Any, *, parameters: bool) -> None:
             help="set a notebook parameter; may be repeated",
         )
         add("--network", **_FLAG, help="let the run use this machine's network")
+        add(
+            "--port",
+            action="append",
+            default=[],
+            metavar="[HOST:]PORT",
+            help="reach the run's port from this machine; may be repeated",
+        )
+        add("--restart", metavar="WHEN", help="start it again: no (default), on-failure, always")
     _mount(command)
     add("--memory", metavar="SIZE", help="stop the run when it uses more")
+    add("--cpus", metavar="N", help="let the run use so many processors' time")
+    add("--gpus", metavar="N", help="let the run use so many GPUs, or all")
     add("--processes", metavar="N", help="stop the run when it has more processes")
     add("--timeout", metavar="TIME", help="stop the run when it takes longer")
-    add("--runtime", metavar="NAME", help="how to run: sandbox (default)")
+    add("--runtime", metavar="NAME", help="how to run: sandbox (default), docker")
 
 
 def _proving(command: Any) -> None:

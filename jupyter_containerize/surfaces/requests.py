@@ -119,7 +119,7 @@ class _Chosen:
 
 def _run_options(chosen: _Chosen, environment: dict[str, str] | None = None) -> RunOptions:
     memory, processes = chosen.text("memory"), chosen.text("processes")
-    timeout = chosen.text("timeout")
+    timeout, cpus = chosen.text("timeout"), chosen.text("cpus")
     return RunOptions(
         parameters=values.pairs(getattr(chosen.args, "parameter", None) or (), "-p"),
         environment=environment or {},
@@ -131,7 +131,11 @@ def _run_options(chosen: _Chosen, environment: dict[str, str] | None = None) -> 
             memory_bytes=values.size_bytes(memory, "--memory") if memory else None,
             processes=values.count(processes, "--processes") if processes else None,
             timeout_s=values.time_s(timeout, "--timeout") if timeout else None,
+            cpus=values.processors(cpus, "--cpus") if cpus else None,
         ),
+        ports=values.ports(getattr(chosen.args, "port", None) or (), "--port"),
+        gpus=values.gpus(chosen.text("gpus"), "--gpus"),
+        restart=values.restart(chosen.text("restart"), "--restart"),
     )
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 
 from ..errors import ContainerizeError
-from ..model.run import Mount
+from ..model.run import Mount, Port, Restart
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)?", re.IGNORECASE)
@@ -91,6 +91,44 @@ def mounts(texts: Iterable[str], option: str) -> tuple[Mount, ...]:
             )
         result.append(Mount(host, path, read_only))
     return tuple(result)
+
+
+def ports(texts: Iterable[str], option: str) -> tuple[Port, ...]:
+    """Parse `HOST:PORT` words, or `PORT` alone (host port 0: a free one is chosen)."""
+    result = []
+    for text in texts:
+        host, colon, container = text.rpartition(":")
+        numbers = [int(part) if part.isdecimal() else -1 for part in (host or "0", container)]
+        if (colon and not host) or not 0 <= numbers[0] < 1 << 16 or not 0 < numbers[1] < 1 << 16:
+            raise _wrong(option, text, "a port", "8080, or 9000:8080 (9000 on this machine)")
+        result.append(Port(*numbers))
+    return tuple(result)
+
+
+def processors(text: str, option: str) -> float:
+    """Parse a number of processors, which may be a part of one."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise _wrong(option, text, "a number of processors", "2 or 0.5")
+    return value
+
+
+def gpus(text: str, option: str) -> str:
+    """Parse `all` or a number of GPUs; "" is none."""
+    if text and text != "all" and not (text.isdecimal() and int(text)):
+        raise _wrong(option, text, "a number of GPUs", "all or 1")
+    return text
+
+
+def restart(text: str, option: str) -> Restart:
+    """Parse when to start a run again; "" is never."""
+    try:
+        return Restart(text or "no")
+    except ValueError:
+        raise _wrong(option, text, "a restart policy", "no, on-failure or always") from None
 
 
 def absolute(path: str) -> str:

@@ -1,39 +1,63 @@
-"""The builders and runtimes there are, by name."""
+"""The builders and runtimes there are, by name; each is imported when it is first asked for.
+
+A further one joins by a function that makes it and a line in the table. Its clients (an SDK,
+say) are imported when it first needs them, and only there: looking for a run asks every runtime.
+"""
 
 from __future__ import annotations
 
-from ..builders.daemonless import DaemonlessBuilder
+from collections.abc import Callable, Iterable
+
+from ..builders.protocol import Builder
 from ..errors import ContainerizeError
-from ..runtimes.sandbox import SandboxRuntime
+from ..runtimes.protocol import Runtime
 
 
-def builders() -> tuple[DaemonlessBuilder, ...]:
+def _daemonless() -> Builder:
+    from ..builders.daemonless import DaemonlessBuilder  # noqa: PLC0415 - see above
+
+    return DaemonlessBuilder()
+
+
+def _sandbox() -> Runtime:
+    from ..runtimes.sandbox import SandboxRuntime  # noqa: PLC0415 - see above
+
+    return SandboxRuntime()
+
+
+#: Name to maker, the default one first.
+_BUILDERS: dict[str, Callable[[], Builder]] = {"daemonless": _daemonless}
+#: Likewise; a run is looked for in this order, so those that answer from the store come first.
+_RUNTIMES: dict[str, Callable[[], Runtime]] = {"sandbox": _sandbox}
+
+
+def builders() -> tuple[Builder, ...]:
     """Return every builder, the default one first."""
-    return (DaemonlessBuilder(),)
+    return tuple(make() for make in _BUILDERS.values())
 
 
-def runtimes() -> tuple[SandboxRuntime, ...]:
+def runtimes() -> tuple[Runtime, ...]:
     """Return every runtime, the default one first."""
-    return (SandboxRuntime(),)
+    return tuple(make() for make in _RUNTIMES.values())
 
 
-def builder_named(name: str) -> DaemonlessBuilder:
+def builder_named(name: str) -> Builder:
     """Return a builder, "" for the default one. Errors: `unknown-builder`."""
-    for builder in builders():
-        if name in ("", builder.name):
-            return builder
-    raise _unknown("builder", name, [builder.name for builder in builders()])
+    make = _BUILDERS.get(name or next(iter(_BUILDERS)))
+    if make is None:
+        raise _unknown("builder", name, _BUILDERS)
+    return make()
 
 
-def runtime_named(name: str) -> SandboxRuntime:
+def runtime_named(name: str) -> Runtime:
     """Return a runtime, "" for the default one. Errors: `unknown-runtime`."""
-    for runtime in runtimes():
-        if name in ("", runtime.name):
-            return runtime
-    raise _unknown("runtime", name, [runtime.name for runtime in runtimes()])
+    make = _RUNTIMES.get(name or next(iter(_RUNTIMES)))
+    if make is None:
+        raise _unknown("runtime", name, _RUNTIMES)
+    return make()
 
 
-def _unknown(kind: str, name: str, known: list[str]) -> ContainerizeError:
+def _unknown(kind: str, name: str, known: Iterable[str]) -> ContainerizeError:
     return ContainerizeError(
         f"unknown-{kind}",
         what=f"There is no {kind} {name!r}.",

@@ -50,7 +50,7 @@ def _of(kind: str) -> tuple[Check, ...]:
     from . import choices  # noqa: PLC0415 - doctor must speak where the parts cannot be imported
 
     parts = choices.builders() if kind == "builders" else choices.runtimes()
-    return tuple(check for part in parts for check in part.checks())
+    return tuple(check for part in parts for check in _checks(part.checks))
 
 
 def _checks(look: Callable[[], tuple[Check, ...]]) -> tuple[Check, ...]:

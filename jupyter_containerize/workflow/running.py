@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ContainerizeError
-from ..model.event import Emit, FindingRaised, LogLine
+from ..model.event import Emit, FindingRaised, LogLine, ignore
 from ..model.image import Image
 from ..model.options import RunOptions
 from ..model.reasons import Finding, Severity
 from ..model.request import LogsRequest, RunRequest, StopRequest, StoreRequest
 from ..model.run import Run, RunSpec, RunState
 from ..oci.store import Store
+from ..runtimes.protocol import Runtime
 from .choices import runtime_named, runtimes
 from .records import open_store, resolve
 from .steps import step
@@ -57,6 +58,9 @@ def run_image(
         mounts=options.mounts,
         network=options.network,
         limits=options.limits,
+        ports=options.ports,
+        gpus=options.gpus,
+        restart=options.restart,
         entrypoint=entrypoint,
     )
     with step(emit, "run", f"Running {spec.image_name}") as summary:
@@ -79,40 +83,58 @@ def run_image(
 def runs(request: StoreRequest, *, emit: Emit) -> dict[str, Any]:
     """Return every run, newest first; those whose record cannot be read are findings."""
     store = open_store(request.store)
-    for problem in (one for runtime in runtimes() for one in runtime.problems(store=store)):
-        emit(
-            FindingRaised(
-                Finding(problem.code, Severity.WARNING, problem.what, problem.why, problem.fix)
-            )
-        )
-    return {"runs": [run_summary(item) for item in all_runs(store)]}
+    return {"runs": [run_summary(item) for item in all_runs(store, emit=emit)]}
 
 
-def all_runs(store: Store) -> tuple[Run, ...]:
-    """Return the runs of all runtimes, newest first."""
-    found = {item.id: item for runtime in runtimes() for item in runtime.list(store=store)}
+def all_runs(store: Store, *, emit: Emit = ignore) -> tuple[Run, ...]:
+    """Return the runs of all runtimes, newest first.
+
+    What cannot be read, or a runtime that cannot be asked, is a finding and hides no other run.
+    """
+    found: dict[str, Run] = {}
+    for runtime in runtimes():
+        try:
+            found.update((item.id, item) for item in runtime.list(store=store))
+            problems = runtime.problems(store=store)
+        except ContainerizeError as error:
+            problems = (error,)
+        for problem in problems:
+            emit(FindingRaised(_finding(problem)))
     return tuple(sorted(found.values(), key=lambda item: item.started_at or 0.0, reverse=True))
 
 
-def find_run(store: Store, text: str) -> Run:
-    """Return the run whose id begins with `text`, "" for the newest. Errors: `no-such-run`."""
-    if text:
-        return runtime_named("").get(text, store=store)
-    known = all_runs(store)
-    if not known:
-        raise ContainerizeError(
-            "no-such-run",
-            what="There is no run yet.",
-            fix="Start one: jupyter containerize run IMAGE",
-        )
-    return known[0]
+def _finding(problem: ContainerizeError) -> Finding:
+    return Finding(problem.code, Severity.WARNING, problem.what, problem.why, problem.fix)
+
+
+def find_run(store: Store, text: str) -> tuple[Runtime, Run]:
+    """Return the run whose id begins with `text`, "" for the newest, and its runtime.
+
+    The first runtime that knows such a run answers. Errors: `no-such-run`.
+    """
+    if not text:
+        known = all_runs(store)
+        if not known:
+            raise ContainerizeError(
+                "no-such-run",
+                what="There is no run yet.",
+                fix="Start one: jupyter containerize run IMAGE",
+            )
+        return runtime_named(known[0].runtime), known[0]
+    problems = []
+    for runtime in runtimes():
+        try:
+            return runtime, runtime.get(text, store=store)
+        except ContainerizeError as error:  # noqa: PERF203 - each is asked until one knows it
+            problems.append(error)
+    # A runtime that could not be asked says more than one that knows no such run.
+    raise next((one for one in problems if one.code != "no-such-run"), problems[0])
 
 
 def logs(request: LogsRequest, *, emit: Emit) -> dict[str, Any]:
     """Emit a run's output as `LogLine`s and return the run. Errors: `no-such-run`."""
     store = open_store(request.store)
-    found = find_run(store, request.run)
-    runtime = runtime_named(found.runtime)
+    runtime, found = find_run(store, request.run)
     for text in runtime.logs(found.id, store=store, follow=request.follow):
         emit(LogLine(text))
     return {"run": run_summary(runtime.get(found.id, store=store))}
@@ -121,7 +143,7 @@ def logs(request: LogsRequest, *, emit: Emit) -> dict[str, Any]:
 def stop(request: StopRequest, *, emit: Emit) -> dict[str, Any]:
     """Stop a run and return it as it ended. Errors: `no-such-run`."""
     store = open_store(request.store)
-    found = find_run(store, request.run)
+    runtime, found = find_run(store, request.run)
     with step(emit, "stop", f"Stopping {found.id}"):
-        ended = runtime_named(found.runtime).stop(found.id, store=store, grace_s=request.grace_s)
+        ended = runtime.stop(found.id, store=store, grace_s=request.grace_s)
     return {"run": run_summary(ended)}

@@ -105,7 +105,7 @@ def test_a_newer_record_names_both_versions(records):
 def test_newest_runs_come_first(records):
     runs = [create(records, started_at=float(n)) for n in (2, 3, 1)]
     assert [run.started_at for run in records.all()] == [3.0, 2.0, 1.0]
-    assert records.all(runtime="docker") == ()
+    assert Records(records.folder, "docker").all() == ()
     for _, _, lock in runs:
         os.close(lock)
 

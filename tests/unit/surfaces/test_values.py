@@ -5,6 +5,7 @@ import os
 import pytest
 
 from jupyter_containerize.errors import ContainerizeError
+from jupyter_containerize.model.run import Port, Restart
 from jupyter_containerize.surfaces import values
 
 
@@ -83,3 +84,34 @@ def test_a_mount_of_nothing():
 def test_home_is_expanded():
     assert values.absolute("~/x") == os.path.expanduser("~/x")
     assert values.absolute("") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("8080", Port(0, 8080)), ("9000:80", Port(9000, 80)), ("0:1", Port(0, 1))],
+)
+def test_ports(text, expected):
+    assert values.ports([text], "--port") == (expected,)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", ":80", "80:", "0", "1:0", "70000", "1:2:3", "-1", "1:-1"]
+)
+def test_what_is_not_a_port(text):
+    with pytest.raises(ContainerizeError, match="--port"):
+        values.ports([text], "--port")
+
+
+def test_processors_gpus_and_restarts():
+    assert values.processors("0.5", "--cpus") == 0.5
+    assert [values.gpus(text, "--gpus") for text in ("", "all", "2")] == ["", "all", "2"]
+    assert values.restart("", "--restart") is Restart.NEVER
+    assert values.restart("always", "--restart") is Restart.ALWAYS
+
+
+@pytest.mark.parametrize("parse", [values.processors, values.gpus, values.restart])
+@pytest.mark.parametrize("text", ["0", "-1", "some", "nan", "1e999"])
+def test_what_is_none_of_them(parse, text):
+    with pytest.raises(ContainerizeError) as caught:
+        parse(text, "--x")
+    assert caught.value.code == "usage"
