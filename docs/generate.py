@@ -20,7 +20,7 @@ _ABOUT_ERRORS = (
     "for a name or a number.\n"
 )
 #: What makes an error or a finding: a code first (or as `code=`), then what, why and fix.
-_MAKERS = ("ContainerizeError", "Finding")
+_MAKERS = ("ContainerizeError", "CannotServe", "Finding", "warned")
 
 
 def commands_page() -> str:
@@ -62,7 +62,8 @@ def rows_of(path: Path) -> Iterator[tuple[str, str, str, str]]:
         words = {word.arg: word.value for word in node.keywords if word.arg}
         code = _code(node, words)
         if code is not None:
-            kind = "error" if _name(node.func) == "ContainerizeError" else _severity(node, words)
+            is_error = _name(node.func) in ("ContainerizeError", "CannotServe")
+            kind = "error" if is_error else _severity(node, words)
             what = words.get("what", node.args[2] if len(node.args) > 2 else None)  # noqa: PLR2004
             yield code, kind, _cell(what), _cell(words.get("fix"))
 
@@ -77,6 +78,8 @@ def _code(node: ast.Call, words: dict[str, ast.expr]) -> str | None:
 
 
 def _severity(node: ast.Call, words: dict[str, ast.expr]) -> str:
+    if _name(node.func) == "warned":
+        return "finding, warning"
     given = words.get("severity", node.args[1] if len(node.args) > 1 else None)
     if isinstance(given, ast.Attribute):
         return {"BLOCKING": "finding, blocking"}.get(given.attr, f"finding, {given.attr.lower()}")

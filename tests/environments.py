@@ -33,6 +33,22 @@ ENVIRONMENTS: dict[str, list[str]] = {
     ],
     # What examples/keras_classifier/requirements.txt lists: the benchmark's environment.
     "keras": ["ipykernel", "matplotlib", "tensorflow-cpu"],
+    # Every framework that has an adapter, but PyTorch: so that a test sees what stays out.
+    "serving": [
+        "ipykernel",
+        "lightgbm",
+        "matplotlib",
+        "onnx",
+        "onnxmltools",
+        "onnxruntime",
+        "pandas",
+        "scikit-learn",
+        "skl2onnx",
+        "skops",
+        "tensorflow-cpu",
+        "tf2onnx",
+        "xgboost-cpu",
+    ],
     "interactive": [
         "altair",
         "bokeh",

@@ -66,7 +66,7 @@ def snapshot(
     decides. Facts that cost time are kept in the store's `cache` folder. Errors: those of
     `notebook.read` and of every part; independent ones are raised together.
     """
-    file = _notebook_file(record, notebook)
+    file = notebook_file.known(record, notebook)
     if front_end is not None:
         front_end = notebook_file.normalise(front_end, name=notebook or "The notebook")
     merged = cells.merge(record, file=file, front_end=front_end)
@@ -101,14 +101,6 @@ def _collector_at_rest() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _notebook_file(record: Mapping[str, Any], notebook: str) -> notebook_file.NotebookFile | None:
-    """Return the named notebook, else the one the kernel knows of if it is (still) there."""
-    if notebook:
-        return notebook_file.read(notebook)
-    known = record["session"]["notebook_path"]
-    return notebook_file.read(known) if known and os.path.isfile(known) else None
 
 
 @dataclass

@@ -25,9 +25,14 @@ async def call(
     **options: object,
 ) -> None:
     """Call the probe's `function` in the kernel. Errors: `kernel-silent`, `probe-failed`."""
+    await execute(client, injection.code(function, *arguments, **options), timeout_s=timeout_s)
+
+
+async def execute(client: AsyncKernelClient, code: str, *, timeout_s: float | None) -> None:
+    """Run code of ours in the kernel. Errors: `kernel-silent`, `probe-failed`."""
     try:
         reply = await client.execute(
-            injection.code(function, *arguments, **options),
+            code,
             silent=True,
             store_history=False,
             allow_stdin=False,

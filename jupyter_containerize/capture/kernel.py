@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +37,8 @@ SKIP_TAGS = frozenset({"skip", "skip-execution"})
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _LINE = re.compile(r"Cell In\[\d+\], line (\d+)|^-+> (\d+) ", re.MULTILINE)
 T = TypeVar("T")
+#: What else to do with a kernel whose cells have run.
+Then = Callable[[AsyncKernelClient], Coroutine[Any, Any, None]]
 
 
 class _Died(Exception):  # noqa: N818 - never leaves this module
@@ -65,10 +67,17 @@ def record(path: str, *, options: CaptureOptions, emit: Emit = ignore) -> dict[s
 
 
 def execute(
-    file: notebook.NotebookFile, *, options: CaptureOptions, emit: Emit = ignore
+    file: notebook.NotebookFile,
+    *,
+    options: CaptureOptions,
+    emit: Emit = ignore,
+    then: Then | None = None,
 ) -> Executed:
-    """Run the code cells of `file` in order and return the record with their outputs."""
-    return _run(_executed(file, options, emit))
+    """Run the code cells of `file` in order and return the record with their outputs.
+
+    `then` is awaited on the kernel before it ends: it may look into what the cells made.
+    """
+    return _run(_executed(file, options, emit, then))
 
 
 def attach(
@@ -100,7 +109,9 @@ async def _fresh(metadata: Mapping[str, Any], kernel: str) -> dict[str, Any]:
             return await _while_alive(manager, connection.fetch(client, timeout_s=None))
 
 
-async def _executed(file: notebook.NotebookFile, options: CaptureOptions, emit: Emit) -> Executed:
+async def _executed(
+    file: notebook.NotebookFile, options: CaptureOptions, emit: Emit, then: Then | None = None
+) -> Executed:
     import nbformat  # noqa: PLC0415 - see above
     from nbclient import NotebookClient  # noqa: PLC0415 - same
 
@@ -116,6 +127,8 @@ async def _executed(file: notebook.NotebookFile, options: CaptureOptions, emit: 
         )
         runner.kc = client
         await _execute_cells(runner, emit)
+        if then is not None:
+            await _while_alive(manager, then(client))
         found = await _while_alive(manager, connection.fetch(client, timeout_s=None))
     document = json.loads(json.dumps(node))
     _add_outputs(found, document)

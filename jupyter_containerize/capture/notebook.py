@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,14 @@ def read(path: str) -> NotebookFile:
             fix="Check the permissions of the file and of the folders above it.",
         ) from error
     return NotebookFile(path, parse(content, name=path))
+
+
+def known(record: Mapping[str, Any], path: str) -> NotebookFile | None:
+    """Return the notebook at `path`, else the one the kernel's record names if it is (still) there."""
+    if path:
+        return read(path)
+    told = record["session"]["notebook_path"]
+    return read(told) if told and os.path.isfile(told) else None
 
 
 def parse(content: bytes | str, *, name: str) -> dict[str, Any]:

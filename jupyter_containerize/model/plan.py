@@ -151,6 +151,7 @@ class LayerKind(Enum):
     GUEST = "guest"
     LINKS = "links"
     NOTEBOOK = "notebook"
+    ARTIFACT = "artifact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +276,7 @@ GUEST_FOLDER = f"{ROOT}/guest"
 NOTEBOOK_FILE = f"{ROOT}/notebook.ipynb"
 GUEST_CONFIG_FILE = f"{ROOT}/guest.json"
 SBOM_FILE = f"{ROOT}/sbom.cdx.json"
+ARTIFACT_FOLDER = f"{ROOT}/artifact"
 OUTPUTS_FOLDER = "/outputs"
 
 #: Our labels beside `org.opencontainers.image.*`.
@@ -287,3 +289,8 @@ LABEL_PYTHON = "io.jupyter-containerize.python"
 LABEL_PARAMETERS = "io.jupyter-containerize.parameters"
 LABEL_NOTEBOOK_FOLDER = "io.jupyter-containerize.notebook-folder"
 LABEL_LARGE_FILES = "io.jupyter-containerize.mounts"
+#: Of inference images: what is served, and its signature, as JSON.
+LABEL_MODEL = "io.jupyter-containerize.model"
+LABEL_SIGNATURE = "io.jupyter-containerize.signature"
+#: The port that inference images listen on.
+SERVICE_PORT = 8080

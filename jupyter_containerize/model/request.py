@@ -39,6 +39,38 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class ServeRequest:
+    """Build an inference image of the object that `expression` names in the notebook's kernel.
+
+    `saved` is the folder in which a live kernel has saved it already (see `capture.saving`), with
+    its probe `record`; without them the notebook's kernel is started. `example` is an expression
+    too. `compile` is "" or `onnx`. `batches` says that a callable takes rows of several requests.
+    `packages` are distributions to add. `port` is the one of this machine for `run`, 0 for any.
+    """
+
+    expression: str = ""
+    notebook: str = ""
+    record: str = ""
+    saved: str = ""
+    front_end: Mapping[str, Any] | None = None
+    example: str = ""
+    compile: str = ""
+    batches: bool = False
+    packages: tuple[str, ...] = ()
+    capture: CaptureOptions = field(default_factory=CaptureOptions)
+    name: str = ""
+    base: str = "host"
+    builder: str = ""
+    output: str = ""
+    run: bool = False
+    detach: bool = False
+    port: int = 0
+    runtime: str = ""
+    options: RunOptions = field(default_factory=RunOptions)
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """Run an image, or `entrypoint` in it; `detach` returns once it has started."""
 
@@ -131,6 +163,7 @@ class DoctorRequest:
 
 Request = (
     BuildRequest
+    | ServeRequest
     | RunRequest
     | VerifyRequest
     | StoreRequest
@@ -147,6 +180,7 @@ Request = (
 REQUESTS: dict[str, type[Request]] = {
     "build": BuildRequest,
     "plan": BuildRequest,
+    "serve": ServeRequest,
     "run": RunRequest,
     "verify": VerifyRequest,
     "runs": StoreRequest,

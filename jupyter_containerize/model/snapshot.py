@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from .artifact import Artifact
 from .codec import VOLATILE, digest_of
 from .files import FileEntry
 from .platform import Platform
@@ -300,7 +301,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything known about one kernel and notebook at one instant."""
+    """Everything known about one kernel and notebook at one instant.
+
+    With an `artifact` it is of the kind inference: it holds what serving that needs, no more.
+    """
 
     notebook: Notebook
     interpreter: Interpreter
@@ -317,6 +321,7 @@ class Snapshot:
     parameters: tuple[Parameter, ...] = ()
     findings: tuple[Finding, ...] = ()
     cwd: str = ""
+    artifact: Artifact | None = None
     version: int = SNAPSHOT_VERSION
     created_at: str = field(default="", metadata=VOLATILE)
     host: str = field(default="", metadata=VOLATILE)

@@ -7,9 +7,11 @@ import posixpath
 from collections.abc import Iterable, Iterator
 
 from ..errors import ContainerizeError
+from ..model.artifact import Artifact
 from ..model.files import FileEntry, FileKind
 from ..model.options import PlanOptions
 from ..model.plan import (
+    ARTIFACT_FOLDER,
     GUEST_CONFIG_FILE,
     GUEST_FOLDER,
     NOTEBOOK_FILE,
@@ -18,6 +20,7 @@ from ..model.plan import (
     BaseKind,
     BinaryContent,
     Entry,
+    FileContent,
     FolderContent,
     ImagePlan,
     InlineContent,
@@ -52,7 +55,7 @@ def plan(snapshot: Snapshot, options: PlanOptions) -> ImagePlan:
     if options.name:
         name = str(Reference.parse(options.name))
     else:
-        name = str(Reference.from_title(posixpath.splitext(snapshot.notebook.name)[0]))
+        name = str(Reference.from_title(_title(snapshot)))
     return ImagePlan(
         kind=options.kind,
         name=name,
@@ -66,6 +69,12 @@ def plan(snapshot: Snapshot, options: PlanOptions) -> ImagePlan:
         created=date,
         findings=snapshot.findings,
     )
+
+
+def _title(snapshot: Snapshot) -> str:
+    """Return the notebook's name, with the served object's behind it."""
+    title = posixpath.splitext(snapshot.notebook.name)[0]
+    return f"{title}-{snapshot.artifact.name}" if snapshot.artifact else title
 
 
 class _Composer:
@@ -98,7 +107,10 @@ class _Composer:
         self._data()
         self._guest()
         self._add_links()
-        self._notebook()
+        if self._snapshot.artifact is None:
+            self._notebook()
+        else:
+            self._artifact(self._snapshot.artifact)
         layers = with_own_folders(
             self._layers,
             roots=writable_folders(self._snapshot),
@@ -226,6 +238,18 @@ class _Composer:
             [_inline(NOTEBOOK_FILE, notebook_text(snapshot)), _inline(GUEST_CONFIG_FILE, config)]
         )
         self._add(LayerKind.NOTEBOOK, "cells", entries, [snapshot.notebook.name])
+
+    def _artifact(self, artifact: Artifact) -> None:
+        config = guest_config_text(
+            self._snapshot, kind=self._options.kind, mounts=self._options.mounts
+        )
+        entries = dict([_inline(GUEST_CONFIG_FILE, config)])
+        for entry in artifact.files:
+            place = posixpath.relpath(entry.path, ARTIFACT_FOLDER)
+            source = posixpath.join(artifact.folder, place)
+            content = FileContent(source, entry.size_bytes, entry.mtime_ns, entry.sha256)
+            entries[entry.path] = Entry(entry.path, content)
+        self._add(LayerKind.ARTIFACT, f"artifact {artifact.name}", entries, [artifact.name])
 
 
 def _inline(path: str, text: str) -> tuple[str, Entry]:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from .._version import __version__
 from ..errors import ContainerizeError
+from ..model.artifact import Artifact
 from ..model.codec import to_json
 from ..model.options import PlanOptions
 from ..model.plan import (
@@ -15,14 +16,18 @@ from ..model.plan import (
     LABEL_KIND,
     LABEL_LARGE_FILES,
     LABEL_MODE,
+    LABEL_MODEL,
     LABEL_NOTEBOOK_FOLDER,
     LABEL_PARAMETERS,
     LABEL_PYTHON,
+    LABEL_SIGNATURE,
     LABEL_SNAPSHOT,
     LABEL_VERSION,
     LABEL_WRITABLE,
     OUTPUTS_FOLDER,
+    SERVICE_PORT,
     ImageConfig,
+    ImageKind,
 )
 from ..model.snapshot import Snapshot
 from .system import USER_ID, USER_NAME, home_of, writable_place
@@ -45,13 +50,18 @@ def writable_folders(snapshot: Snapshot) -> tuple[str, ...]:
 def image_config(
     snapshot: Snapshot, options: PlanOptions, *, name: str, date: str, snapshot_digest: str
 ) -> ImageConfig:
-    """Return the config of a training image of `snapshot`."""
+    """Return the config of an image of `snapshot`."""
+    serves = options.kind is ImageKind.INFERENCE
     return ImageConfig(
         user=f"{USER_ID}:0",
         working_dir=working_dir(snapshot),
-        entrypoint=(snapshot.interpreter.executable, f"{GUEST_FOLDER}/train.py"),
+        entrypoint=(
+            snapshot.interpreter.executable,
+            f"{GUEST_FOLDER}/{'serve' if serves else 'train'}.py",
+        ),
         environment=_environment(snapshot),
         labels=_labels(snapshot, options, name=name, date=date, snapshot_digest=snapshot_digest),
+        exposed_ports=(f"{SERVICE_PORT}/tcp",) if serves else (),
     )
 
 
@@ -93,11 +103,15 @@ def _labels(
     snapshot: Snapshot, options: PlanOptions, *, name: str, date: str, snapshot_digest: str
 ) -> dict[str, str]:
     notebook = snapshot.notebook
+    does = f"Runs the cells of {notebook.name}"
+    if snapshot.artifact is not None:
+        does = f"Serves {snapshot.artifact.expression} of {notebook.name} over HTTP"
     return {
         "org.opencontainers.image.title": notebook.name,
         "org.opencontainers.image.description": (
-            f"Runs the cells of {notebook.name}, made from its kernel by jupyter-containerize"
+            f"{does}, made from its kernel by jupyter-containerize"
         ),
+        **_model_labels(snapshot.artifact),
         "org.opencontainers.image.created": date,
         "org.opencontainers.image.ref.name": name,
         "org.opencontainers.image.version": snapshot_digest.partition(":")[2][:12],
@@ -110,4 +124,21 @@ def _labels(
         LABEL_PARAMETERS: json.dumps([to_json(p) for p in snapshot.parameters], sort_keys=True),
         LABEL_NOTEBOOK_FOLDER: notebook.folder,
         LABEL_LARGE_FILES: json.dumps(list(options.mounts)),
+    }
+
+
+def _model_labels(artifact: Artifact | None) -> dict[str, str]:
+    """Return what an inference image serves: the object, how it was saved, its signature."""
+    if artifact is None:
+        return {}
+    model = {
+        "name": artifact.name,
+        "expression": artifact.expression,
+        "adapter": artifact.adapter,
+        "framework": artifact.framework,
+        "framework_version": artifact.framework_version,
+    }
+    return {
+        LABEL_MODEL: json.dumps(model, sort_keys=True),
+        LABEL_SIGNATURE: json.dumps(dict(artifact.signature), sort_keys=True),
     }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..model.codec import to_json
-from ..model.plan import NOTEBOOK_FILE, OUTPUTS_FOLDER, ImageKind
+from ..model.plan import ARTIFACT_FOLDER, NOTEBOOK_FILE, OUTPUTS_FOLDER, ImageKind
 from ..model.snapshot import Cell, Notebook, Snapshot, TextCell
 
 GUEST_CONFIG_VERSION = 1
@@ -47,6 +47,19 @@ def guest_config_text(snapshot: Snapshot, *, kind: ImageKind, mounts: Sequence[s
     locations = sorted({d.location for d in snapshot.distributions if d.location})
     sys_path = list(snapshot.interpreter.sys_path)
     sys_path += [location for location in locations if location not in sys_path]
+    if kind is ImageKind.INFERENCE:
+        return _json(
+            {
+                "version": GUEST_CONFIG_VERSION,
+                "kind": kind.value,
+                "artifact": ARTIFACT_FOLDER,
+                "notebook_name": snapshot.notebook.name,
+                "folder": snapshot.notebook.folder,
+                "cwd": snapshot.cwd or snapshot.notebook.folder,
+                "sys_path": sys_path,
+                "large_files": list(mounts),
+            }
+        )
     return _json(
         {
             "version": GUEST_CONFIG_VERSION,

@@ -18,6 +18,7 @@ _DESCRIPTION = (
 _HELP = {
     "build": "build an image of a notebook",
     "plan": "show what an image would contain, and why, without building it",
+    "serve": "make an image that serves a model or a function over HTTP",
     "run": "run an image and follow its output",
     "verify": "run an image without network and compare its outputs with the notebook's",
     "runs": "list runs",
@@ -51,6 +52,7 @@ def parser(*, magic: bool = False) -> Parser:
         _notebook(made[name], optional=magic)
         _capture(made[name])
     _build(made["build"])
+    _serve(made["serve"], magic=magic)
     image = "name or digest (default: the newest)"
     for name in ("run", "verify", "inspect", "validate"):
         also = "; or oci:DIR, oci-archive:FILE" if name == "validate" else ""
@@ -126,7 +128,55 @@ def _capture(command: Parser) -> None:
         _mount(command)
 
 
+def _serve(command: Parser, *, magic: bool) -> None:
+    add = command.add_argument
+    if magic:
+        add("object", metavar="EXPRESSION", help="what to serve: a variable, or an expression")
+        command.set_defaults(notebook=None)
+    else:
+        _notebook(command, optional=False)
+        add(
+            "--object",
+            metavar="EXPRESSION",
+            required=True,
+            help="what to serve, as a cell names it",
+        )
+    add("--example", metavar="EXPRESSION", help="an example of its input, such as X_test.head()")
+    add("--compile", metavar="FORMAT", choices=("onnx",), help="serve it with onnxruntime: onnx")
+    add(
+        "--batches",
+        **_FLAG,
+        help="the function takes rows of several requests at once",
+    )
+    add(
+        "--package",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="add an installed package that serving was not seen to use; may be repeated",
+    )
+    _capture(command)
+    _writing(command)
+    add("--run", **_FLAG, help="run the service once it is proven, and follow its log")
+    add("-d", "--detach", **_FLAG, help="with --run: return as soon as it answers")
+    add(
+        "--port",
+        dest="host_port",
+        metavar="PORT",
+        help="with --run: port of this machine (default: any free one)",
+    )
+    _running(command.add_argument_group("running"), parameters=False)
+
+
 def _build(command: Parser) -> None:
+    _writing(command)
+    command.add_argument("--run", **_FLAG, help="run the image once it is built")
+    command.add_argument(
+        "--verify", **_FLAG, help="run it without network and compare with the notebook's outputs"
+    )
+
+
+def _writing(command: Parser) -> None:
     command.add_argument(
         "-o",
         "--output",
@@ -134,10 +184,6 @@ def _build(command: Parser) -> None:
         help="also write the image to oci:DIR, oci-archive:FILE or docker-archive:FILE",
     )
     command.add_argument("--builder", metavar="NAME", help="how to build: daemonless (default)")
-    command.add_argument("--run", **_FLAG, help="run the image once it is built")
-    command.add_argument(
-        "--verify", **_FLAG, help="run it without network and compare with the notebook's outputs"
-    )
 
 
 def _mount(command: Any) -> None:

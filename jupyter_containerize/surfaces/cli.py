@@ -32,7 +32,7 @@ from .requests import request_of
 FAILURE = 1
 USAGE = 2
 INTERRUPTED = 130
-_RUNS = ("run", "build")
+_RUNS = ("run", "build", "serve")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,11 +19,18 @@ from typing import Any
 from traitlets.config import Config
 
 from .. import worker
-from ..capture import probe
+from ..capture import injection, probe
 from ..errors import ContainerizeError, interrupted
 from ..model.codec import to_json
 from ..model.event import Event, Failed, Result
-from ..model.request import BuildRequest, ImageRequest, Request, RunRequest, VerifyRequest
+from ..model.request import (
+    BuildRequest,
+    ImageRequest,
+    Request,
+    RunRequest,
+    ServeRequest,
+    VerifyRequest,
+)
 from .arguments import MAGIC, parser
 from .config import Containerize, load_file_config, settings
 from .render.blocks import error_notices
@@ -92,6 +99,8 @@ class ContainerizeMagic:
         """Add what only the kernel knows: its own record, and the image it built last."""
         if isinstance(request, RunRequest | VerifyRequest | ImageRequest) and not request.image:
             return dataclasses.replace(request, image=self._last_image)
+        if isinstance(request, ServeRequest):
+            return self._with_object(request, stack)
         if not isinstance(request, BuildRequest):
             return request
         record = probe.record(self.shell)  # type: ignore[no-untyped-call] # it reads as Python 3.8
@@ -104,6 +113,19 @@ class ContainerizeMagic:
         with open(path, "w", encoding="ascii") as file:
             json.dump(record, file)
         return dataclasses.replace(request, notebook=own, record=path)
+
+    def _with_object(self, request: ServeRequest, stack: contextlib.ExitStack) -> Request:
+        """Save what the expression names, and add the kernel's record."""
+        folder = tempfile.mkdtemp(prefix="containerize-")
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        settings = {"batches": request.batches}
+        exec(injection.saving_code(folder, request.expression, request.example, settings), {})  # noqa: S102 - our own text
+        record = probe.record(self.shell)  # type: ignore[no-untyped-call] # it reads as Python 3.8
+        path = os.path.join(folder, "record.json")
+        with open(path, "w", encoding="ascii") as file:
+            json.dump(record, file)
+        notebook = record["session"]["notebook_path"]
+        return dataclasses.replace(request, notebook=notebook, record=path, saved=folder)
 
     def _work(self, command: str, request: Request, *, as_json: bool) -> Event:
         """Let a worker do it, draw its events, and return the last one."""
@@ -141,7 +163,7 @@ class ContainerizeMagic:
         return getattr(self.shell, "kernel", None) is not None
 
     def _finish(self, command: str, data: Any, *, as_json: bool) -> None:
-        if command == "build":
+        if command in ("build", "serve"):
             self._last_image = data["image"]["digest"]
         if not as_json:
             self._show(blocks(command, data))

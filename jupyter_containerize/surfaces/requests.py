@@ -19,6 +19,7 @@ from ..model.request import (
     RemoveRequest,
     Request,
     RunRequest,
+    ServeRequest,
     StopRequest,
     StoreRequest,
     TagRequest,
@@ -40,18 +41,7 @@ def request_of(args: argparse.Namespace, settings: Containerize) -> Request:
 def _build(args: argparse.Namespace, store: str, settings: Containerize) -> BuildRequest:
     chosen = _Chosen(args, settings)
     options = _run_options(chosen)
-    cell_timeout = chosen.text("cell_timeout")
-    capture = CaptureOptions(
-        execute=not args.no_execute,
-        include=tuple(values.absolute(path) for path in args.include),
-        mounts=tuple(mount.path for mount in options.mounts),
-        environment=values.variables(args.env, "--env"),
-        allow_secrets=tuple(args.allow_secret),
-        allow_errors=bool(args.allow_errors),
-        max_file_bytes=values.size_bytes(chosen.text("max_file_size"), "--max-file-size"),
-        kernel=args.kernel or "",
-        timeout_s=values.time_s(cell_timeout, "--cell-timeout") if cell_timeout else None,
-    )
+    capture = _capture(args, chosen, options)
     verify = chosen.flag("verify") and args.command == "build"
     if verify and args.no_execute:
         raise ContainerizeError(
@@ -72,6 +62,51 @@ def _build(args: argparse.Namespace, store: str, settings: Containerize) -> Buil
         runtime=chosen.text("runtime"),
         options=options,
         rtol=values.tolerance(chosen.text("rtol"), "--rtol"),
+        store=store,
+    )
+
+
+def _capture(args: argparse.Namespace, chosen: _Chosen, options: RunOptions) -> CaptureOptions:
+    cell_timeout = chosen.text("cell_timeout")
+    return CaptureOptions(
+        execute=not args.no_execute,
+        include=tuple(values.absolute(path) for path in args.include),
+        mounts=tuple(mount.path for mount in options.mounts),
+        environment=values.variables(args.env, "--env"),
+        allow_secrets=tuple(args.allow_secret),
+        allow_errors=bool(args.allow_errors),
+        max_file_bytes=values.size_bytes(chosen.text("max_file_size"), "--max-file-size"),
+        kernel=args.kernel or "",
+        timeout_s=values.time_s(cell_timeout, "--cell-timeout") if cell_timeout else None,
+    )
+
+
+def _serve(args: argparse.Namespace, store: str, settings: Containerize) -> ServeRequest:
+    chosen = _Chosen(args, settings)
+    options = _run_options(chosen)
+    if args.no_execute:
+        raise ContainerizeError(
+            "usage",
+            what="`serve` needs the object that the cells make: it cannot go with --no-execute.",
+            fix="Leave --no-execute out.",
+        )
+    return ServeRequest(
+        expression=args.object,
+        notebook=values.absolute(args.notebook or ""),
+        example=args.example or "",
+        compile=args.compile or "",
+        batches=bool(args.batches),
+        packages=tuple(args.package),
+        capture=_capture(args, chosen, options),
+        name=str(Reference.parse(args.tag)) if args.tag else "",
+        base=chosen.text("base"),
+        builder=chosen.text("builder"),
+        output=_output(chosen.text("output")),
+        run=bool(args.run),
+        detach=bool(args.detach),
+        port=values.count(args.host_port, "--port") if args.host_port else 0,
+        runtime=chosen.text("runtime"),
+        options=options,
         store=store,
     )
 
@@ -183,6 +218,7 @@ _Maker = Callable[[argparse.Namespace, str, Containerize], Request]
 _MAKERS: dict[str, _Maker] = {
     "build": _build,
     "plan": _build,
+    "serve": _serve,
     "run": _run,
     "verify": _verify,
     "runs": lambda _, store, __: StoreRequest(store),

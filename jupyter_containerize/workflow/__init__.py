@@ -19,6 +19,7 @@ from ..model.request import Request
 _MODULES = {
     "build": "building",
     "plan": "building",
+    "serve": "serving",
     "run": "running",
     "runs": "running",
     "logs": "running",
@@ -34,7 +35,7 @@ _MODULES = {
     "doctor": "doctor",
 }
 
-_LINUX_ONLY = ("build", "plan", "run", "verify")
+_LINUX_ONLY = ("build", "plan", "serve", "run", "verify")
 
 
 def perform(command: str, request: Request, *, emit: Emit) -> Any:

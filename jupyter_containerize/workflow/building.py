@@ -14,7 +14,7 @@ from ..model.codec import to_json
 from ..model.event import Emit, FindingRaised
 from ..model.image import Image
 from ..model.options import PlanOptions
-from ..model.plan import Base, ImagePlan
+from ..model.plan import Base, ImageKind, ImagePlan
 from ..model.reasons import Finding, Severity
 from ..model.request import BuildRequest
 from ..model.snapshot import Snapshot
@@ -92,7 +92,10 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
 
 
 def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, ImagePlan]:
-    base, created = _base(request.base), creation_date()  # what is wrong is told before work begins
+    base, created = (
+        base_of(request.base),
+        creation_date(),
+    )  # what is wrong is told before work begins
     record = _record(request, emit)
     with at_rest(), step(emit, "capture", "Looking at what the notebook uses") as summary:
         snapshot = assemble.snapshot(
@@ -179,7 +182,8 @@ def _run_and_verify(
     return result
 
 
-def _base(text: str) -> Base:
+def base_of(text: str) -> Base:
+    """Return the base that a word means. Errors: `base-not-supported`."""
     if text in ("", "host"):
         return Base()
     raise ContainerizeError(
@@ -190,16 +194,26 @@ def _base(text: str) -> Base:
     )
 
 
-def guest_files() -> dict[str, str]:
-    """Return the guest's files, by path below its folder, as text."""
+#: The parts of the guest that only serve.
+_SERVING = ("serve.py", "serving", "adapters")
+_SHARED = ("__init__.py", "problem.py")
+_TEXTS = (".py", ".html", ".css", ".js")
+
+
+def guest_files(kind: ImageKind = ImageKind.TRAINING) -> dict[str, str]:
+    """Return the guest's files for images of a kind, by path below its folder, as text."""
     folder = os.path.dirname(guest.__file__)
     found: dict[str, str] = {}
     for inside, _, names in os.walk(folder):
         for name in sorted(names):
-            if name.endswith(".py"):
-                path = os.path.join(inside, name)
+            path = os.path.join(inside, name)
+            place = os.path.relpath(path, folder)
+            serves = place.partition(os.sep)[0] in _SERVING
+            if serves is not (kind is ImageKind.INFERENCE) and place not in _SHARED:
+                continue
+            if name.endswith(_TEXTS):
                 with open(path, encoding="utf-8") as file:
-                    found[os.path.relpath(path, folder)] = file.read()
+                    found[place] = file.read()
     return found
 
 

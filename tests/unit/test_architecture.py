@@ -12,9 +12,14 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "jupyter_containerize"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
+#: What adapters import inside functions, where an object of it is there already.
+FRAMEWORKS = {
+    *("lightgbm", "numpy", "onnx", "onnxmltools", "onnxruntime", "pandas", "scipy", "skl2onnx"),
+    *("skops", "sklearn", "tensorflow", "keras", "torch", "xgboost"),
+}
 #: What is certain to be where these run, beside the standard library.
 ALLOWED = {
-    "guest": {"IPython", "traitlets", "matplotlib", "matplotlib_inline"},
+    "guest": {"IPython", "traitlets", "matplotlib", "matplotlib_inline", *FRAMEWORKS},
     "capture/probe.py": {"IPython"},
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import units
@@ -240,9 +240,42 @@ def _nothing(_: Data) -> list[Block]:
     return []
 
 
+def _serve(data: Data) -> list[Block]:
+    image, model = data["image"], data["model"]
+    framework = f"{model['framework']} {model['framework_version']}".strip()
+    facts = (
+        ("image", image["names"][0] if image["names"] else image["id"]),
+        ("digest", image["digest"]),
+        ("serves", f"{model['expression']} ({framework or model['adapter']})"),
+        ("takes", _fields(data["signature"]["inputs"])),
+        ("gives", _fields(data["signature"]["outputs"])),
+        ("size", f"{units.size(image['size_bytes'])} in {units.number(image['layers'], 'layer')}"),
+        ("contains", ", ".join(data["packages"]) or "nothing but Python"),
+        ("written to", data["output"]),
+    )
+    parts: list[Block] = [Facts(facts)]
+    if data.get("run"):
+        parts += _run(data)
+    return [*parts, *verdict_blocks(data["verdict"])]
+
+
+_FIELDS_SHOWN = 8
+
+
+def _fields(fields: Sequence[Data]) -> str:
+    shown = [
+        f"{one['name']} {one['dtype']}"
+        + (f" {'x'.join('n' if n < 0 else str(n) for n in one['shape'])}" if one["shape"] else "")
+        for one in fields[:_FIELDS_SHOWN]
+    ]
+    more = len(fields) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
 _VIEWS: dict[str, Callable[[Data], list[Block]]] = {
     "build": _build,
     "plan": _plan,
+    "serve": _serve,
     "run": _run,
     "runs": _runs,
     "logs": _nothing,

@@ -18,6 +18,8 @@ LINES = {
     "--run --verify -p e=5 --network --mount /tmp:/data --memory 1G --processes 9 --timeout 2h "
     "--runtime sandbox --rtol 1e-3 --store s --json",
     "plan": "nb.ipynb --no-execute --include x --mount /tmp:/data",
+    "serve": "nb.ipynb --object model --example X --compile onnx --batches --package a -t m:1 "
+    "--include x -o oci:out --run -d --port 9000 --memory 1G --store s",
     "run": "a:1 -p e=5 -e A=1 --network --memory 1G --detach --port 80 --port 9000:8080 "
     "--cpus 1.5 --gpus all --restart on-failure",
     "verify": "a:1 --rtol 0.1 --mount /tmp:/data:ro",

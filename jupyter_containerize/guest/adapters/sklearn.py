@@ -1,0 +1,270 @@
+"""scikit-learn: estimators, pipelines, column transformers; by skops, else by pickle."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from . import fields, tables
+from .problem import CannotServe, warned
+
+_SKOPS, _PICKLE = "model.skops", "model.pickle"
+#: What an estimator is asked, in the order of preference.
+_METHODS = ("predict", "transform", "score_samples")
+_ASKED = frozenset({*_METHODS, "predict_proba", "predict_log_proba", "decision_function"})
+_TOLERANCE = {"rtol": 1e-9, "atol": 1e-12}
+#: Estimators of these answer each row by itself, so that requests may share a call.
+_BATCH = 256
+
+
+def knows(value: Any) -> bool:
+    """Tell whether it is an estimator, or a method of one such as `model.predict_proba`."""
+    return _target(value) is not None
+
+
+def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
+    """Save the estimator. Errors: `not-fitted`, `example-needed`, `not-saved`, `bad-example`."""
+    import sklearn
+
+    estimator, method = _target(value) or (value, "predict")
+    _check_fitted(estimator)
+    described = _signature(estimator, example)
+    file, trusted, findings = _write(estimator, folder)
+    return {
+        "framework": {"name": "scikit-learn", "version": sklearn.__version__},
+        "signature": {"style": described["style"], "inputs": described["inputs"]},
+        "batches": True,
+        "max_batch_size": _BATCH,
+        "tolerance": _TOLERANCE,
+        "data": {**described["data"], "method": method, "file": file, "trusted": trusted},
+        "findings": findings,
+    }
+
+
+def load(folder: str, artifact: dict[str, Any]) -> Model:
+    """Load the estimator with the types that were in it when it was saved, and no others."""
+    data = artifact["data"]
+    path = os.path.join(folder, data["file"])
+    if data["file"] == _SKOPS:
+        from skops import io
+
+        return Model(io.load(path, trusted=data["trusted"]), artifact)
+    import pickle
+
+    with open(path, "rb") as file:
+        return Model(pickle.load(file), artifact)  # noqa: S301 - from our own image, never from the network
+
+
+def original(value: Any, artifact: dict[str, Any]) -> Model:
+    """Return the kernel's own estimator as a model."""
+    estimator, _ = _target(value) or (value, "")
+    return Model(estimator, artifact)
+
+
+def inputs_of(example: Any, artifact: dict[str, Any]) -> dict[str, Any]:
+    """Return the user's example as named arrays."""
+    return tables.inputs_of(example, artifact["data"])
+
+
+class Model:
+    """An estimator that answers named arrays."""
+
+    thread_safe = True
+
+    def __init__(self, estimator: Any, artifact: dict[str, Any]) -> None:
+        """Wrap `estimator`."""
+        data = artifact["data"]
+        self._rows = tables.Rows(data, artifact["signature"]["inputs"])
+        self._method = data["method"]
+        self._ask = getattr(estimator, data["method"])
+
+    def predict(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer under the method's name."""
+        name = "prediction" if self._method == "predict" else self._method
+        return tables.outputs_of(self._ask(self._rows(inputs)), name)
+
+
+def _target(value: Any) -> tuple[Any, str] | None:
+    base = sys.modules.get("sklearn.base")
+    if base is None:
+        return None
+    if isinstance(value, base.BaseEstimator):
+        method = next((name for name in _METHODS if hasattr(value, name)), "")
+        return (value, method) if method else None
+    owner, name = getattr(value, "__self__", None), getattr(value, "__name__", "")
+    return (owner, name) if isinstance(owner, base.BaseEstimator) and name in _ASKED else None
+
+
+def _check_fitted(estimator: Any) -> None:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise CannotServe(
+            "not-fitted",
+            what=f"This {type(estimator).__name__} has not been fitted.",
+            why=str(error),
+            fix="Call its fit(), then serve it.",
+        ) from error
+    except TypeError:
+        return  # an object that does not know
+
+
+def _signature(estimator: Any, example: Any) -> dict[str, Any]:
+    width, names = _width(estimator), getattr(estimator, "feature_names_in_", None)
+    if example is not None:
+        described = tables.describe(_rows_of(example, names))
+        _check_example(described, width, names)
+        return described
+    if names is not None:
+        return _from_names(estimator, [str(name) for name in names])
+    if width is not None:
+        return tables.matrix(width)
+    if _takes_texts(estimator):
+        inputs = [fields.field(tables.MATRIX, "BYTES", [-1])]
+        return {"style": "tensors", "inputs": inputs, "data": {"rows": "list", "type": "object"}}
+    raise CannotServe(
+        "example-needed",
+        what=f"What this {type(estimator).__name__} takes cannot be told from it.",
+        why="It does not remember the shape of what it was fitted on.",
+        fix="Name an example of its input: --example X_test.head()",
+    )
+
+
+def _rows_of(example: Any, names: Any) -> Any:
+    """Return a bare matrix with the names that the estimator knows its columns by."""
+    if (
+        names is None
+        or fields.is_frame(example)
+        or fields.is_series(example)
+        or isinstance(example, dict)
+    ):
+        return example
+    return tables._named(tables.as_array(example), list(names))
+
+
+def _check_example(described: dict[str, Any], width: int | None, names: Any) -> None:
+    if described["style"] == "frame":
+        given = [one["name"] for one in described["inputs"]]
+        if names is not None:
+            missing = [str(name) for name in names if str(name) not in given]
+            if missing:
+                raise tables.bad_example(f"It lacks the columns {', '.join(missing)}.")
+            wanted = [str(name) for name in names]
+            order = sorted(
+                range(len(given)),
+                key=lambda at: wanted.index(given[at]) if given[at] in wanted else -1,
+            )
+            kept = [at for at in order if given[at] in wanted]
+            described["inputs"] = [described["inputs"][at] for at in kept]
+            described["data"]["columns"] = [described["data"]["columns"][at] for at in kept]
+        elif width is not None and len(given) != width:
+            raise tables.bad_example(
+                f"The model takes {width} columns; the example has {len(given)}."
+            )
+        return
+    shape = described["inputs"][0]["shape"]
+    if width is None:
+        return
+    if shape == [-1] and described["data"]["type"] != "object":
+        described["inputs"][0]["shape"] = shape = [-1, width]  # one row was given
+        described["data"]["rows"] = "matrix"
+    if shape[-1] != width:
+        raise tables.bad_example(
+            f"The model takes {width} numbers a row; the example has {shape[-1]}."
+        )
+
+
+def _width(estimator: Any) -> int | None:
+    try:
+        return int(estimator.n_features_in_)
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _from_names(estimator: Any, names: list[str]) -> dict[str, Any]:
+    """Return a frame's description: what encoders learnt are categories, the rest numbers."""
+    categories = _learnt_categories(estimator)
+    inputs, columns = [], []
+    for name in names:
+        known = categories.get(name)
+        kind = fields._of_plain(known) if known is not None else "FP64"
+        inputs.append(fields.field(name, kind, [-1], categories=known))
+        columns.append({"name": name, "type": fields.NUMPY_NAMES.get(kind, "object")})
+    return tables.from_columns(columns, inputs)
+
+
+def _learnt_categories(estimator: Any) -> dict[str, list[Any]]:
+    """Return the categories of each named column that an encoder inside was fitted on."""
+    found: dict[str, list[Any]] = {}
+    for part in _parts(estimator):
+        names, learnt = getattr(part, "feature_names_in_", None), getattr(part, "categories_", None)
+        if names is None or learnt is None or len(names) != len(learnt):
+            continue
+        for name, values in zip(names, learnt):
+            kept = [fields._plain(one) for one in values if not fields.is_missing(one)]
+            found.setdefault(str(name), kept)
+    return found
+
+
+def _parts(estimator: Any) -> Any:
+    """Yield an estimator and those inside pipelines, column transformers and unions."""
+    yield estimator
+    inner = [step[1] for step in getattr(estimator, "steps", ())]
+    inner += [step[1] for step in getattr(estimator, "transformers_", ())]
+    inner += [step[1] for step in getattr(estimator, "transformer_list", ())]
+    for part in inner:
+        if not isinstance(part, str) and part is not None:
+            yield from _parts(part)
+
+
+def _takes_texts(estimator: Any) -> bool:
+    first = next((step[1] for step in getattr(estimator, "steps", ())), estimator)
+    return hasattr(first, "build_analyzer")
+
+
+def _write(estimator: Any, folder: str) -> tuple[str, list[str], list[dict[str, str]]]:
+    """Write by skops where it is installed and knows all parts, else by pickle with a finding."""
+    try:
+        from skops import io
+    except ImportError:
+        why, fix = (
+            "skops, the safe format, is not installed.",
+            "pip install skops, and serve it again.",
+        )
+    else:
+        path = os.path.join(folder, _SKOPS)
+        try:
+            io.dump(estimator, path)
+            return _SKOPS, sorted(io.get_untrusted_types(file=path)), []
+        except Exception as error:
+            if os.path.exists(path):
+                os.unlink(path)
+            why = f"skops, the safe format, cannot save it: {type(error).__name__}: {error}"
+            fix = "It works, but only load images that you trust."
+    _pickle(estimator, os.path.join(folder, _PICKLE))
+    finding = warned(
+        "pickle-used",
+        what=f"The {type(estimator).__name__} was saved by pickle.",
+        why=f"{why} A pickle runs code of its maker's when it is loaded.",
+        fix=fix,
+    )
+    return _PICKLE, [], [finding]
+
+
+def _pickle(estimator: Any, path: str) -> None:
+    import pickle
+
+    try:
+        with open(path, "wb") as file:
+            pickle.dump(estimator, file, protocol=4)
+    except Exception as error:
+        raise CannotServe(
+            "not-saved",
+            what=f"The {type(estimator).__name__} cannot be saved.",
+            why=f"{type(error).__name__}: {error}",
+            fix="Give lambdas in it a name (def f(x): ...), and close files and connections it holds.",
+        ) from error
