@@ -27,13 +27,13 @@ def save(folder, expression, example, adapters, shell, settings=None):
     except adapters.CannotServe as problem:
         found = {"error": problem.to_json()}
     except Exception as error:
-        problem = adapters.CannotServe(
+        unknown = adapters.CannotServe(
             "not-saved",
             what="{} cannot be saved.".format(expression),
             why="{}: {}".format(type(error).__name__, error),
             fix="Serve a function that does what you need: def predict(x): ...",
         )
-        found = {"error": problem.to_json(), "traceback": traceback.format_exc()}
+        found = {"error": unknown.to_json(), "traceback": traceback.format_exc()}
     _write(os.path.join(folder, SAVED_FILE), found)
 
 
