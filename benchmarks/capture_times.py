@@ -48,6 +48,7 @@ def _worker(record_path: str, store_path: str) -> None:
     from jupyter_containerize.capture import assemble, record, secrets  # noqa: PLC0415 - is timed
     from jupyter_containerize.model.options import CaptureOptions  # noqa: PLC0415 - is timed
     from jupyter_containerize.oci.store import Store  # noqa: PLC0415 - is timed
+    from jupyter_containerize.workflow.collector import at_rest  # noqa: PLC0415 - is timed
 
     spent = [0.0]
     scan = secrets.scan
@@ -61,7 +62,10 @@ def _worker(record_path: str, store_path: str) -> None:
     secrets.scan = timed
     with open(record_path, "rb") as file:
         found = record.parse(file.read())
-    assemble.snapshot(found, notebook="", options=CaptureOptions(), store=Store.open(store_path))
+    with at_rest():
+        assemble.snapshot(
+            found, notebook="", options=CaptureOptions(), store=Store.open(store_path)
+        )
     print(spent[0])
 
 

@@ -11,10 +11,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import ContainerizeError
-from . import kernelspec
+from jupyter_core.paths import jupyter_path
 
-_FORMAT = 1
+from ..errors import ContainerizeError
+from .kernel_name import asked_for
+
+_FORMAT = 2
 #: What decides which modules start with a kernel, beside its own command line.
 _START_UP_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE")
 
@@ -29,24 +31,23 @@ def modules(
     Where no such kernel can be started the answer is empty: then everything that is loaded
     counts as the cells', which makes an image larger, not wrong.
     """
-    name = _like(record, metadata, kernel)
-    try:
-        path = os.path.join(cache, f"baseline-{_key(record, metadata, name)}.json")
-        known = _read(path)
-        if known is None:
-            first = record if _was_fresh(record) else _fresh(metadata, name)
-            known = frozenset(row[0] for row in first["modules"] if not row[4])
-            _write(path, known)
-    except ContainerizeError:
-        return frozenset()
+    path = os.path.join(cache, f"baseline-{_key(record, metadata, kernel)}.json")
+    known = _read(path)
+    if known is None:
+        try:
+            first = record if _was_fresh(record) else _fresh(record, metadata, kernel)
+        except ContainerizeError:
+            return frozenset()
+        known = frozenset(row[0] for row in first["modules"] if not row[4])
+        _write(path, known)
     return known
 
 
-def _fresh(metadata: Mapping[str, Any], kernel: str) -> dict[str, Any]:
-    """Return the record of a fresh kernel, started for it."""
+def _fresh(record: Mapping[str, Any], metadata: Mapping[str, Any], kernel: str) -> dict[str, Any]:
+    """Return the record of a fresh kernel like that of `record`, started for it."""
     from .kernel import fresh  # noqa: PLC0415 - only a first capture starts a kernel
 
-    return fresh(metadata, kernel=kernel)
+    return fresh(metadata, kernel=_like(record, metadata, kernel))
 
 
 def _was_fresh(record: Mapping[str, Any]) -> bool:
@@ -57,6 +58,8 @@ def _was_fresh(record: Mapping[str, Any]) -> bool:
 
 def _like(record: Mapping[str, Any], metadata: Mapping[str, Any], kernel: str) -> str:
     """Return the kernelspec that starts the record's interpreter, else that interpreter."""
+    from . import kernelspec  # noqa: PLC0415 - imports jupyter_client, for 0.15 s
+
     executable: str = record["python"]["executable"]
     with contextlib.suppress(ContainerizeError):
         spec = kernelspec.manager(metadata, kernel=kernel).kernel_spec
@@ -67,17 +70,22 @@ def _like(record: Mapping[str, Any], metadata: Mapping[str, Any], kernel: str) -
 
 def _key(record: Mapping[str, Any], metadata: Mapping[str, Any], kernel: str) -> str:
     """Return a name that changes when a kernel of this kind may start with other modules."""
-    spec = kernelspec.manager(metadata, kernel=kernel).kernel_spec
     python, variables = record["python"], record["environ"]["values"]
     facts = [
         _FORMAT,
         record["version"],
         python["version"],
-        [*spec.argv, sorted(spec.env.items())] if spec else [],
+        kernel,
+        [[path, *_facts(path)] for path in _kernelspec_files(kernel or asked_for(metadata))],
         [variables.get(name) for name in _START_UP_VARIABLES],
         [[path, *_facts(path)] for path in _start_up_files(python)],
     ]
     return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]
+
+
+def _kernelspec_files(name: str) -> list[str]:
+    """Return where a kernelspec of this name may be: whichever is there decides."""
+    return [os.path.join(folder, name, "kernel.json") for folder in jupyter_path("kernels")]
 
 
 def _start_up_files(python: Mapping[str, Any]) -> Iterator[str]:

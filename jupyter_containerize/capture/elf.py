@@ -53,7 +53,7 @@ class Elf:
 
 def plausible(path: str, *, executable: bool) -> bool:
     """Tell by name and mode alone whether `path` may be an ELF file worth opening."""
-    name = os.path.basename(path)
+    name = path.rpartition("/")[2]
     if ".so" in name:
         return name.endswith(".so") or ".so." in name
     return executable and not name.endswith(_NEVER_ELF)

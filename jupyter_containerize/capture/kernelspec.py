@@ -10,8 +10,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKerne
 from jupyter_client.manager import AsyncKernelManager
 
 from ..errors import ContainerizeError
-
-DEFAULT_NAME = "python3"
+from .kernel_name import asked_for
 
 
 def manager(metadata: Mapping[str, Any], *, kernel: str = "") -> AsyncKernelManager:
@@ -24,7 +23,7 @@ def manager(metadata: Mapping[str, Any], *, kernel: str = "") -> AsyncKernelMana
     if os.path.isabs(kernel):
         name, spec = "", _of_interpreter(kernel)
     else:
-        name = kernel or _asked_for(metadata)
+        name = kernel or asked_for(metadata)
         spec = _find(name, metadata)
         result.kernel_name = name
     # The manager would look a spec up by its name; an interpreter's has none.
@@ -32,12 +31,6 @@ def manager(metadata: Mapping[str, Any], *, kernel: str = "") -> AsyncKernelMana
     if spec.language.lower() != "python":
         raise _not_python(spec.display_name or name, spec.language)
     return result
-
-
-def _asked_for(metadata: Mapping[str, Any]) -> str:
-    asked = metadata.get("kernelspec")
-    name = asked.get("name") if isinstance(asked, dict) else None
-    return name if isinstance(name, str) and name else DEFAULT_NAME
 
 
 def _of_interpreter(python: str) -> KernelSpec:

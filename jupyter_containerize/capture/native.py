@@ -46,7 +46,7 @@ def find(
     cache: str | None,
 ) -> Native:
     """Return what base `host` needs for everything else that goes in; errors as in the parts."""
-    owners = Owners()
+    owners = Owners(cache=cache)
     variables: Mapping[str, str] = record["environ"]["values"]
     named = [(entry, one.name) for one in packages for entry in one.files]
     named += [(entry, one.name) for one in code for entry in one.files]
@@ -77,6 +77,7 @@ def find(
     )
     names = {one.package for one in found} | {one.package for one in programs}
     names |= {name for group in base for name in group.packages}
+    owners.save()
     return Native(
         libraries=found,
         executables=programs,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import subprocess
@@ -22,12 +24,15 @@ class Owners:
     """Who owns what; reads the package manager's records once, at the first question.
 
     `root` is where the system lies; records of other roots are for tests and base images.
+    With `cache` (a folder) dpkg's answers are kept until it installs or removes something:
+    its lists name 100,000 files, and every capture asks for the same few.
     """
 
-    def __init__(self, *, root: str = "/") -> None:
+    def __init__(self, *, root: str = "/", cache: str | None = None) -> None:
         self._root = root
         self._dpkg = os.path.join(root, _DPKG.lstrip("/"))
         self._dpkg_owners: dict[str, str] | None = None
+        self._answers = _Answers(cache, os.path.join(self._dpkg, "info"))
         self._status: dict[str, str] | None = None
         databases = [os.path.join(root, path) for path in _RPM_DATABASES]
         self._has_rpm = not os.path.isdir(self._dpkg) and any(map(os.path.isdir, databases))
@@ -38,12 +43,20 @@ class Owners:
         """Return the name of the package that owns absolute `path`, "" if none does."""
         if self._has_rpm:
             return self._rpm_owner(path)
+        known = self._answers.known.get(path)
+        if known is None:
+            known = self._answers.known[path] = self._dpkg_owner(path)
+        return known
+
+    def save(self) -> None:
+        """Keep the answers for the next capture."""
+        self._answers.save()
+
+    def _dpkg_owner(self, path: str) -> str:
         if self._dpkg_owners is None:
             self._dpkg_owners = _dpkg_owners(os.path.join(self._dpkg, "info"))
-        for spelling in spellings(path):
-            if spelling in self._dpkg_owners:
-                return self._dpkg_owners[spelling]
-        return ""
+        found = (self._dpkg_owners.get(spelling) for spelling in spellings(path))
+        return next((name for name in found if name), "")
 
     def packages(self, names: Iterable[str]) -> tuple[SystemPackage, ...]:
         """Return the packages of these names, sorted; unknown names and "" are left out."""
@@ -101,6 +114,39 @@ class Owners:
                 name, _, file = line.partition("\t")
                 self._rpm_owners[file] = name
         return self._rpm_owners[path]
+
+
+class _Answers:
+    """Owners by path, kept in `cache` for as long as dpkg's folder `info` stays as it is."""
+
+    def __init__(self, cache: str | None, info: str) -> None:
+        self._path = os.path.join(cache, "owners-1.json") if cache else ""
+        # dpkg replaces lists by renaming: every change of a package changes the folder's time.
+        self._state = [info, _mtime_ns(info)]
+        self.known: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            with open(self._path, encoding="utf-8") as file:
+                kept = json.load(file)
+            if kept["state"] == self._state:
+                self.known = dict(kept["known"])
+        self._loaded = len(self.known)
+
+    def save(self) -> None:
+        """Write what was learnt; a cache that cannot be written only costs time."""
+        if not self._path or len(self.known) == self._loaded:
+            return
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            with open(f"{self._path}.{os.getpid()}", "w", encoding="utf-8") as file:
+                json.dump({"state": self._state, "known": self.known}, file)
+            os.replace(file.name, self._path)
+
+
+def _mtime_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def spellings(path: str) -> tuple[str, ...]:

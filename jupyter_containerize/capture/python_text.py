@@ -7,8 +7,6 @@ import functools
 import re
 import warnings
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 #: Line and cell magics whose argument or body is Python of the notebook itself.
 _PYTHON_MAGICS = frozenset(
     {"time", "timeit", "prun", "capture", "memit", "mprun", "lprun", "debug"}
@@ -65,8 +63,16 @@ def _import_of_extension(found: re.Match[str]) -> str:
 
 
 def _transformed(source: str) -> str:
+    """Return the cell as IPython hands it to Python; what is Python already stays as it is."""
+    source = source.rstrip("\n")
     if not source.strip():
         return ""
+    if _broken_line(source) is None:
+        return source  # most cells, and many notebooks: they need not import IPython
+    from IPython.core.inputtransformer2 import (  # noqa: PLC0415 - as above
+        TransformerManager,
+    )
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

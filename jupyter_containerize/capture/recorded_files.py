@@ -17,7 +17,6 @@ from enum import Enum
 from typing import NamedTuple
 
 from . import conda_records, dpkg_lists
-from .disk import inside
 
 _HIDDEN_FROM_IMPORT = (".dist-info", ".egg-info", ".libs", ".data", ".pth", ".egg-link")
 
@@ -60,11 +59,10 @@ class FileList:
     @functools.cached_property
     def import_names(self) -> tuple[str, ...]:
         """Top-level modules and packages that the files make importable."""
-        start = len(self.location) + 1
+        prefix = f"{self.location}/"
+        start = len(prefix)
         firsts = {
-            row.path[start:].partition("/")[0]
-            for row in self.rows
-            if inside(row.path, self.location)
+            row.path[start:].partition("/")[0] for row in self.rows if row.path.startswith(prefix)
         }
         names = {
             first.partition(".")[0]

@@ -131,3 +131,31 @@ def test_rpm_that_is_missing_answers_nothing(rpm_root, monkeypatch):
 
     assert owners.owner("/usr/share/demo/a") == ""
     assert owners.packages(["demo"]) == ()
+
+
+def test_answers_are_kept_until_dpkg_changes_something(tmp_path):
+    root, cache = tmp_path / "root", str(tmp_path / "cache")
+    info = root / "var/lib/dpkg/info"
+    info.mkdir(parents=True)
+    (info / "one.list").write_text("/.\n/usr\n/usr/bin/tool\n")
+    first = Owners(root=str(root), cache=cache)
+    assert first.owner("/usr/bin/tool") == "one"
+    assert first.owner("/usr/bin/other") == ""
+    first.save()
+
+    os.truncate(info / "one.list", 0)  # the folder keeps its time: nothing is read again
+    again = Owners(root=str(root), cache=cache)
+    assert again.owner("/usr/bin/tool") == "one"
+    assert again.owner("/usr/bin/other") == ""
+
+    (info / "two.list").write_text("/usr/bin/other\n")
+    changed = Owners(root=str(root), cache=cache)
+    assert changed.owner("/usr/bin/tool") == ""
+    assert changed.owner("/usr/bin/other") == "two"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"state": 1}', "{"])
+def test_a_damaged_cache_costs_only_time(tmp_path, text):
+    (tmp_path / "owners-1.json").write_text(text)
+
+    assert Owners(cache=str(tmp_path)).owner("/usr/bin/env") == "coreutils"
