@@ -171,7 +171,7 @@ def test_interrupting_leaves_nothing(store, package, monkeypatch):
 
     def slow(packer, entries):
         writing.set()
-        for _ in range(100):
+        for _ in range(3_000):
             time.sleep(0.01)
             packer.outlet.flush()  # where a cancelled packer ends
         real(packer, entries)
@@ -187,7 +187,7 @@ def test_interrupting_leaves_nothing(store, package, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         build(plan_of(package), store)
 
-    assert time.monotonic() - started < 0.9
+    assert time.monotonic() - started < 15
     assert leftovers(store) == []
     assert store.images() == ()
 
