@@ -93,3 +93,9 @@ def sandbox_kit(open_folder):
     for name in ("tiny_images.py", "sandbox_driver.py", "integration/escape_probe.py"):
         shutil.copy(tests / name, kit)
     return kit
+
+
+@pytest.fixture(scope="session")
+def service_runs():
+    """The module tests/service_runs.py: the inference guest over artifacts made by hand."""
+    return _module("service_runs")

@@ -1,0 +1,204 @@
+"""Requests that wait for the model, put together as far as the model takes batches.
+
+There is no waiting for company when the model is free: what has arrived by then is the batch. While
+the model runs, requests gather by themselves, the more the slower it is. Nothing polls.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from .board import LAYOUT, Counts
+from .loop import Loop
+from .problems import Problem
+
+#: A model whose calls take longer than this gets the main thread for itself.
+SLOW_CALL_SECONDS = 0.01
+
+Tensors = dict[str, Any]
+Results = list[Tensors]
+
+
+class Calls(Protocol):
+    """What runs the model."""
+
+    def run(self, calls: list[Tensors]) -> list[Tensors]:
+        """Run each call by itself."""
+
+    def run_merged(self, calls: list[Tensors], rows: list[int]) -> list[Tensors]:
+        """Run calls as one, and part what comes of it."""
+
+
+class Job:
+    """One request's calls of the model; `finish(results, error)` is called once, in the loop."""
+
+    __slots__ = ("calls", "deadline", "finish", "is_gone", "key", "rows")
+
+    def __init__(
+        self,
+        calls: list[Tensors],
+        *,
+        rows: int,
+        key: Any,
+        deadline: float,
+        finish: Callable[[list[Tensors] | None, BaseException | None], None],
+        is_gone: Callable[[], bool],
+    ) -> None:
+        self.calls = calls
+        self.rows = rows
+        self.key = key  # jobs of equal keys may be merged; None: never
+        self.deadline = deadline
+        self.finish = finish
+        self.is_gone = is_gone
+
+
+class Batcher:
+    """The queue, and the model behind it.
+
+    A quick model is run by the loop itself, between two rounds: nothing is handed from thread to
+    thread. As soon as a call takes long, the loop moves to a thread of its own, so that health,
+    metrics and refusals are answered while the model runs. The model always stays in the main
+    thread, which loaded it.
+    """
+
+    def __init__(
+        self, calls: Calls, loop: Loop, counts: Counts, *, max_batch: int, max_queue: int
+    ) -> None:
+        self.slow = False
+        self._calls = calls
+        self._loop = loop
+        self._cells = counts.cells
+        self._counts = counts
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._queue: deque[Job] = deque()
+        self._running = 0
+        self._to_run: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._done: deque[tuple[list[Job], list[Any]]] = deque()
+        self.threaded = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits or runs."""
+        return not self._queue and not self._running and not self._done
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether the loop must not sleep before the next round."""
+        return bool(self._queue) and not self.threaded
+
+    def put(self, job: Job) -> None:
+        """Take a job. Errors: `Problem` 429 when too many wait."""
+        waiting = len(self._queue)
+        if waiting >= self._max_queue:
+            raise Problem(
+                429,
+                f"{waiting} requests wait already; CONTAINERIZE_MAX_QUEUE allows more.",
+                headers=("Retry-After: 1",),
+            )
+        self._queue.append(job)
+        self._cells[LAYOUT.queue] = waiting + 1
+
+    def turn(self) -> None:
+        """Between two rounds of the loop: answer what is done, start the next batch."""
+        while self._done:
+            jobs, results = self._done.popleft()
+            self._running = 0
+            _deliver(jobs, results)
+        if not self._queue or self._running:
+            return
+        if self.threaded:
+            self._start()
+            return
+        while len(self._queue) < self._max_batch and self._loop.gather():
+            pass
+        jobs = self._take()
+        if jobs:
+            _deliver(jobs, self._run(jobs))
+
+    def expire(self, now: float) -> None:
+        """Refuse the jobs that have waited too long."""
+        late = [job for job in self._queue if job.deadline < now]
+        for job in late:
+            self._queue.remove(job)
+            job.finish(None, Problem(504, "The request waited too long for the model."))
+        self._cells[LAYOUT.queue] = len(self._queue)
+
+    def serve_calls(self) -> None:
+        """Run batches in this thread for a loop that runs in another, until `end_calls`."""
+        while (jobs := self._to_run.get()) is not None:
+            self._done.append((jobs, self._run(jobs)))
+            self._loop.wake()
+
+    def go_threaded(self) -> None:
+        """From now on leave running batches to `serve_calls`."""
+        self.threaded = True
+
+    def end_calls(self) -> None:
+        """Make `serve_calls` return."""
+        self._to_run.put(None)
+
+    def _start(self) -> None:
+        jobs = self._take()
+        if jobs:
+            self._running = len(jobs)
+            self._to_run.put(jobs)
+
+    def _take(self) -> list[Job]:
+        """Take the next jobs that go together, first come first served."""
+        jobs: list[Job] = []
+        rows = 0
+        waiting = self._queue
+        while waiting:
+            job = waiting[0]
+            if job.is_gone():
+                waiting.popleft().finish(None, None)
+                continue
+            if jobs and (job.key is None or job.key != jobs[0].key):
+                break
+            if jobs and rows + job.rows > self._max_batch:
+                break
+            jobs.append(waiting.popleft())
+            rows += job.rows
+        self._cells[LAYOUT.queue] = len(waiting)
+        return jobs
+
+    def _run(self, jobs: list[Job]) -> list[Any]:
+        """Run the model; return for each job its results or its exception."""
+        started = time.monotonic()
+        self._cells[LAYOUT.call_started] = started
+        try:
+            if len(jobs) == 1:
+                return [self._run_alone(jobs[0])]
+            try:
+                parts = self._calls.run_merged(
+                    [job.calls[0] for job in jobs], [job.rows for job in jobs]
+                )
+                return [[part] for part in parts]
+            except Exception:
+                # One of them may be to blame, and the others must not suffer for it.
+                return [self._run_alone(job) for job in jobs]
+        finally:
+            seconds = time.monotonic() - started
+            self._cells[LAYOUT.call_started] = 0.0
+            self._counts.call(sum([job.rows for job in jobs]), seconds)
+            if seconds > SLOW_CALL_SECONDS:
+                self.slow = True
+
+    def _run_alone(self, job: Job) -> Any:
+        try:
+            return self._calls.run(job.calls)
+        except Exception as error:
+            return error
+
+
+def _deliver(jobs: list[Job], results: list[Any]) -> None:
+    for job, result in zip(jobs, results, strict=True):
+        if isinstance(result, BaseException):
+            job.finish(None, result)
+        else:
+            job.finish(result, None)
