@@ -14,9 +14,9 @@ __all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension"]
 
 def load_ipython_extension(shell: Any) -> None:
     """Register `%containerize` with an IPython shell (the `%load_ext` hook)."""
-    from .surfaces import magic  # noqa: PLC0415 - keeps `import jupyter_containerize` light
+    from .surfaces import magic, widget  # noqa: PLC0415 - keeps `import jupyter_containerize` light
 
-    magic.load(shell)
+    magic.load(shell, widget)
 
 
 def unload_ipython_extension(shell: Any) -> None:

@@ -99,3 +99,18 @@ def sandbox_kit(open_folder):
 def service_runs():
     """The module tests/service_runs.py: the inference guest over artifacts made by hand."""
     return _module("service_runs")
+
+
+@pytest.fixture(scope="session")
+def browser(require):
+    """The module tests/browser.py: front ends, pages, and what starts them."""
+    module = _module("browser")
+    require(module.CHROMIUM, "Chromium (Debian: chromium)")
+    return module
+
+
+@pytest.fixture(scope="session")
+def chromium(browser):
+    """A headless Chromium of Playwright."""
+    with browser.chromium() as started:
+        yield started

@@ -49,6 +49,8 @@ ENVIRONMENTS: dict[str, list[str]] = {
         "tf2onnx",
         "xgboost-cpu",
     ],
+    # The front ends; their kernels are other environments'.
+    "browser": ["ipykernel", "ipywidgets", "jupyterlab", "notebook", "voila"],
     "interactive": [
         "altair",
         "bokeh",

@@ -67,6 +67,9 @@ def snapshot(
     file = notebook_file.known(record, notebook)
     if front_end is not None:
         front_end = notebook_file.normalise(front_end, name=notebook or "The notebook")
+        front_end = notebook_file.marked(front_end, options.marks)
+    elif file is not None:
+        file = file.with_marks(options.marks)
     merged = cells.merge(record, file=file, front_end=front_end)
     cache = os.path.join(store.root, "cache")
     known = baseline.modules(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -203,8 +204,8 @@ def _check_size(work: _Collection, path: str, real: str, reasons: list[Reason]) 
         what=f"{real} ({size / 1e6:.0f} MB, {reasons[0]}) is over the limit of "
         f"{work.max_file_bytes / 1e6:.0f} MB for one file.",
         why="Large data is seldom meant to be copied into an image.",
-        fix=f"Copy it all the same: --include {real}; or leave it out and mount it at run time: "
-        f"--mount {path}:{path}:ro",
+        fix=f"Copy it all the same: --include {shlex.quote(real)}; or leave it out and mount it at run time: "
+        f"--mount {shlex.quote(f'{path}:{path}:ro')}",
     )
 
 
@@ -247,5 +248,6 @@ def _not_regular(path: str, reason: Reason) -> ContainerizeError:
         "not-a-regular-file",
         what=f"{path} ({reason}) is a pipe, socket or device, not a file.",
         why="Its content cannot be copied: it is another process talking.",
-        fix=f"Save the data to a file first, or mount it at run time: --mount {path}:{path}",
+        fix=f"Save the data to a file first, or mount it at run time: "
+        f"--mount {shlex.quote(f'{path}:{path}')}",
     )

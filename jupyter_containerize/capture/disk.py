@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 
@@ -85,7 +86,8 @@ def unreadable(path: str, error: BaseException) -> ContainerizeError:
         "unreadable-file",
         what=f"{path!r} cannot be read.",
         why=f"The system answers: {reason}.",
-        fix=f"Make it readable (chmod u+r), or keep it out with --mount {path}:{path}:ro at run time.",
+        fix=f"Make it readable (chmod u+r), or keep it out at run time with "
+        f"--mount {shlex.quote(f'{path}:{path}:ro')}",
     )
 
 

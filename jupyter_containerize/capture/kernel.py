@@ -60,7 +60,7 @@ def record(path: str, *, options: CaptureOptions, emit: Emit = ignore) -> dict[s
     says `static`. Errors: those of `notebook.read` and `kernelspec.manager`; `cell-failed`,
     `cell-timed-out`, `kernel-died`, `kernel-silent`, `remote-kernel`, `probe-failed`.
     """
-    file = notebook.read(path)
+    file = notebook.read(path).with_marks(options.marks)
     if options.execute:
         return execute(file, options=options, emit=emit).record
     return _run(_imported(file, options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -126,6 +127,6 @@ def _left_out(name: str, found: FileEntry) -> Finding:
         Severity.WARNING,
         what=f"{found.path} ({found.size_bytes / 1e6:.0f} MB) in your package {name} stays out.",
         why="It is over the limit for one file, and no cell was seen to open it.",
-        fix=f"If the package needs it, add --include {found.path}",
+        fix=f"If the package needs it, add --include {shlex.quote(found.path)}",
         path=found.path,
     )

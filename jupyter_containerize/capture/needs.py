@@ -8,6 +8,7 @@ mapped to distributions by their file, never by their name.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -244,7 +245,7 @@ def _without_distribution(name: str, reason: Reason, file: str) -> ContainerizeE
             "import-without-distribution",
             what=f"{where} imports {name!r}, which is not installed.",
             why="No distribution on the kernel's path provides it, and no file of yours is it.",
-            fix=f"Install what provides it (pip install {name}?), or tag the cell 'skip'.",
+            fix=f"Install what provides it (pip install {name}?), or tag the cell `skip`.",
         )
     if not os.path.exists(file):
         return ContainerizeError(
@@ -257,5 +258,5 @@ def _without_distribution(name: str, reason: Reason, file: str) -> ContainerizeE
         "import-without-distribution",
         what=f"{where} imports {name!r}, which no installed distribution provides.",
         why=f"It was loaded from {file}, among installed packages, but none of them lists that file.",
-        fix=f"Install it as a package, move it beside the notebook, or add --include {file}",
+        fix=f"Install it as a package, move it beside the notebook, or add --include {shlex.quote(file)}",
     )

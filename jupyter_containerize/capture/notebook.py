@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import ContainerizeError
+from ..model.options import Mark
 
 #: Larger files are refused: they are hardly notebooks, and reading takes three times the memory.
 MAX_BYTES = 512_000_000
@@ -32,6 +33,10 @@ class NotebookFile:
     def name(self) -> str:
         """The file's name without `.ipynb`."""
         return os.path.splitext(os.path.basename(self.path))[0]
+
+    def with_marks(self, marks: Sequence[Mark]) -> NotebookFile:
+        """Return this with the tags of `marks` added."""
+        return replace(self, document=marked(self.document, marks)) if marks else self
 
 
 def read(path: str) -> NotebookFile:
@@ -103,6 +108,26 @@ def normalise(data: Any, *, name: str) -> dict[str, Any]:
         "nbformat_minor": max(5, int(data.get("nbformat_minor") or 0)),
         "cells": cells,
     }
+
+
+def marked(document: dict[str, Any], marks: Sequence[Mark]) -> dict[str, Any]:
+    """Return `document` with the tags of `marks` added to its code cells. Errors: `no-such-cell`."""
+    numbers = [i for i, cell in enumerate(document["cells"]) if cell["cell_type"] == "code"]
+    cells = list(document["cells"])
+    for mark in marks:
+        if not 0 < mark.cell <= len(numbers):
+            raise ContainerizeError(
+                "no-such-cell",
+                what=f"There is no cell {mark.cell} to be marked `{mark.tag}`.",
+                why=f"The notebook has {len(numbers)} code cells.",
+                fix="Count the code cells from the top, beginning with 1.",
+            )
+        place = numbers[mark.cell - 1]
+        metadata = cells[place]["metadata"]
+        known = metadata.get("tags")
+        tags = [*(known if isinstance(known, list) else ()), mark.tag]
+        cells[place] = {**cells[place], "metadata": {**metadata, "tags": tags}}
+    return {**document, "cells": cells}
 
 
 def _check_format(data: Any, name: str) -> None:

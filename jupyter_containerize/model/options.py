@@ -15,6 +15,14 @@ MAX_LAYERS = 24
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A tag for a cell (by its number, from 1) that its notebook does not give it."""
+
+    cell: int
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureOptions:
     """How a notebook becomes a snapshot.
 
@@ -22,8 +30,9 @@ class CaptureOptions:
     go in whatever their size; `mounts` are absolute paths that stay out because a run will
     mount them. `environment` are variables set by the user: a value of None means "as in the
     kernel". `allow_secrets` names accepted secret findings (`CODE`, `cell N`, `PATH`, or
-    `CODE@cell N` / `CODE@PATH`). `allow_errors` builds although a cell failed. `kernel` is
-    a kernelspec's name, "" for the notebook's own. `timeout_s` bounds each cell.
+    `CODE@cell N` / `CODE@PATH`). `allow_errors` builds although a cell failed. `marks`
+    are tags beside those that cells have. `kernel` is a kernelspec's name, "" for the
+    notebook's own. `timeout_s` bounds each cell.
     """
 
     execute: bool = True
@@ -32,6 +41,7 @@ class CaptureOptions:
     environment: Mapping[str, str | None] = field(default_factory=dict)
     allow_secrets: tuple[str, ...] = ()
     allow_errors: bool = False
+    marks: tuple[Mark, ...] = ()
     max_file_bytes: int = DEFAULT_MAX_FILE_BYTES
     kernel: str = ""
     timeout_s: float | None = None

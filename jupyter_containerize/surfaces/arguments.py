@@ -114,6 +114,13 @@ def _capture(command: Parser) -> None:
     add("--no-execute", **_FLAG, help="do not run the cells: import what they name, then build")
     add("--allow-errors", **_FLAG, help="build although a cell fails")
     add(
+        "--mark-cell",
+        action="append",
+        default=[],
+        metavar="N=TAG",
+        help="treat cell N as if it had a tag, such as 3=skip; may be repeated",
+    )
+    add(
         "--allow-secret",
         action="append",
         default=[],

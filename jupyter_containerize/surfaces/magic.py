@@ -14,7 +14,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from typing import Any
+from typing import Any, Protocol
 
 from traitlets.config import Config
 
@@ -58,12 +58,28 @@ class ContainerizeFailed(Exception):  # noqa: N818 - the name is what the cell s
         return [render(error_notices(self._error), Style())]
 
 
+class Clickable(Protocol):
+    """What the magic shows when no command is given, where the front end can (`surfaces.widget`)."""
+
+    def can_show(self, shell: Any) -> bool:
+        """Tell whether it can be shown."""
+
+    def show(self, shell: Any, settings: Containerize) -> None:
+        """Show it under the current cell."""
+
+    def forget(self, shell: Any) -> None:
+        """Take it away."""
+
+
 class ContainerizeMagic:
     """The magic of one shell."""
 
-    def __init__(self, shell: Any, defaults: Containerize) -> None:
+    def __init__(
+        self, shell: Any, defaults: Containerize, clickable: Clickable | None = None
+    ) -> None:
         self.shell = shell
         self.defaults = defaults
+        self.clickable = clickable
         self._last_image = ""
 
     def __call__(self, line: str) -> None:
@@ -82,6 +98,8 @@ class ContainerizeMagic:
 
     def _run(self, line: str) -> None:
         words = split(line)
+        if not words and self._clicks():
+            return
         if not words or (
             words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")
         ):
@@ -94,6 +112,14 @@ class ContainerizeMagic:
             raise ContainerizeError.from_json(last.error)
         if isinstance(last, Result):
             self._finish(args.command, last.data, as_json=bool(args.json))
+
+    def _clicks(self) -> bool:
+        """Show what can be clicked on, if that is possible here and wanted."""
+        clickable = self.clickable
+        if clickable is None or not self.defaults.widget or not clickable.can_show(self.shell):
+            return False
+        clickable.show(self.shell, self.defaults)
+        return True
 
     def _completed(self, request: Request, stack: contextlib.ExitStack) -> Request:
         """Add what only the kernel knows: its own record, and the image it built last."""
@@ -248,7 +274,7 @@ def _same_file(one: str, other: str) -> bool:
         return False
 
 
-def load(shell: Any) -> None:
+def load(shell: Any, clickable: Clickable | None = None) -> None:
     """Install probe, magic, settings and completion in a shell; once is enough."""
     if getattr(shell, _PLACE, None) is not None:
         return
@@ -257,7 +283,7 @@ def load(shell: Any) -> None:
     config.merge(load_file_config())
     config.merge(shell.config)
     defaults = settings(config, parent=None)
-    magic = ContainerizeMagic(shell, defaults)
+    magic = ContainerizeMagic(shell, defaults, clickable)
     shell.configurables.append(defaults)
     shell.register_magic_function(magic.__call__, "line", NAME)
     shell.set_hook("complete_command", complete, str_key=MAGIC)
@@ -270,6 +296,8 @@ def unload(shell: Any) -> None:
     if magic is None:
         return
     setattr(shell, _PLACE, None)
+    if magic.clickable is not None:
+        magic.clickable.forget(shell)
     shell.configurables.remove(magic.defaults)
     shell.magics_manager.magics["line"].pop(NAME, None)
     probe.uninstall(shell)  # type: ignore[no-untyped-call] # as above

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from ..errors import ContainerizeError
+from ..model.options import Mark
 from ..model.run import Mount, Port, Restart
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
@@ -61,6 +62,17 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
             raise _wrong(option, name, "a pair", "name=value")
         result[name] = value
     return result
+
+
+def marks(texts: Iterable[str], option: str) -> tuple[Mark, ...]:
+    """Parse `N=TAG` words: a cell's number and a tag for it."""
+    result = []
+    for text in texts:
+        number, _, tag = text.partition("=")
+        if not number.isdecimal() or int(number) < 1 or not tag:
+            raise _wrong(option, text, "a mark", "3=skip")
+        result.append(Mark(int(number), tag))
+    return tuple(result)
 
 
 def variables(texts: Iterable[str], option: str) -> dict[str, str | None]:

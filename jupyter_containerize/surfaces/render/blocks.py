@@ -53,7 +53,17 @@ class Raw:
     text: str
 
 
-Block = Facts | Table | Notice | Excerpt | Raw
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a cell gave in the notebook and in the image, side by side or as `difference`."""
+
+    title: str
+    notebook: str
+    image: str
+    difference: str = ""
+
+
+Block = Facts | Table | Notice | Excerpt | Comparison | Raw
 
 _TONES = {"info": Tone.INFO, "warning": Tone.WARNING, "blocking": Tone.BAD}
 

@@ -7,9 +7,12 @@ therefore the page's own with half-transparent accents. All text is escaped.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import SequenceMatcher
 from html import escape
 
-from .blocks import Block, Excerpt, Facts, Notice, Raw, Tone
+from . import units
+from .bars import Bar, Bars, BarState
+from .blocks import Block, Comparison, Excerpt, Facts, Notice, Raw, Tone
 from .progress import Standing, amount, layer_line, mark, share, step_line
 from .table import Table, plain
 
@@ -30,6 +33,12 @@ _COLOURS = {
 }
 _MARKS = {"✓": Tone.GOOD, "●": Tone.INFO, "✗": Tone.BAD}
 _OPEN_ROWS = 12
+_BAR_COLOURS = {
+    BarState.WAITING: "none",
+    BarState.WORKING: _COLOURS[Tone.INFO],
+    BarState.WRITTEN: _COLOURS[Tone.INFO],
+    BarState.THERE: _COLOURS[Tone.GOOD],
+}
 
 
 def page(blocks: Iterable[Block]) -> str:
@@ -47,6 +56,8 @@ def _block(block: Block) -> str:
             return _notice(block)
         case Raw(text):
             return f'<pre style="{_MONO}">{escape(text)}</pre>'
+        case Comparison():
+            return _comparison(block)
         case Excerpt(title, text):
             shown = escape("\n".join(plain(line) for line in text.splitlines()))
             return (
@@ -54,6 +65,90 @@ def _block(block: Block) -> str:
                 f'<pre style="{_MONO};margin:2px 0;padding:6px;border:{_LINE};max-height:20em;'
                 f'overflow:auto;background:none;color:inherit">{shown}</pre></div>'
             )
+
+
+def _comparison(block: Comparison) -> str:
+    """Return both sides line beside line; lines that differ are marked, also without colour."""
+    left, right = block.notebook.splitlines(), block.image.splitlines()
+    rows = []
+    for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        for place in range(max(b - a, d - c)):
+            sides = (left[a + place] if a + place < b else None,
+                     right[c + place] if c + place < d else None)  # fmt: skip
+            rows.append(_sides(*sides, same=kind == "equal"))
+    head = "".join(
+        f'<th scope="col" style="text-align:left;font-weight:600;padding:2px 6px;width:50%">{name}</th>'
+        for name in ("In the notebook", "In the image")
+    )
+    return (
+        f'<div style="max-height:20em;overflow:auto;border:{_LINE};margin:2px 0 6px 14px">'
+        f'<table aria-label="{_text(block.title)}, side by side" style="{_TABLE};margin:0;width:100%;'
+        f'table-layout:fixed"><thead><tr style="background:none">{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _sides(left: str | None, right: str | None, *, same: bool) -> str:
+    cells = []
+    for text, sign, colour in ((left, "-", Tone.BAD), (right, "+", Tone.GOOD)):
+        tint = "" if same or text is None else f"background:{_COLOURS[colour]}33;"
+        shown = "" if text is None else _text(text) if same else f"{sign} {_text(text)}"
+        cells.append(
+            f'<td style="{_MONO};{tint}text-align:left;vertical-align:top;padding:1px 6px;'
+            f'white-space:pre-wrap;overflow-wrap:anywhere">{shown}</td>'
+        )
+    return f'<tr style="background:none">{"".join(cells)}</tr>'
+
+
+def bars(all_bars: Bars) -> str:
+    """Return a build's layers: one bar for all, then each layer with its bytes and time."""
+    total = all_bars.total_bytes or 1
+    percent = round(100 * all_bars.done_bytes / total)
+    parts = "".join(
+        f'<div title="{_text(bar.title)}" style="width:{100 * bar.total_bytes / total:.2f}%;'
+        f'background:rgba(128,128,128,.25);border-right:1px solid rgba(128,128,128,.5)">'
+        f'<div style="height:100%;width:{_percent(bar)}%;background:{_BAR_COLOURS[bar.state]}">'
+        "</div></div>"
+        for bar in all_bars.rows.values()
+    )
+    amount = f"{units.size(all_bars.done_bytes)} of {units.size(all_bars.total_bytes)}"
+    rows = "".join(
+        f'<tr style="background:none"><td style="text-align:left;padding:0 12px 0 0">{_text(bar.title)}'
+        f'</td><td style="text-align:right;padding:0 12px 0 0;white-space:nowrap">{_bytes(bar)}</td>'
+        f'<td style="text-align:left;padding:0;white-space:nowrap;{_DIM}">{_how(bar)}</td></tr>'
+        for bar in all_bars.rows.values()
+    )
+    return (
+        f'<div style="{_FONT}"><div role="progressbar" aria-label="Layers" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{percent}" aria-valuetext="{amount}" '
+        'style="display:flex;height:12px;border-radius:3px;overflow:hidden;max-width:640px">'
+        f'{parts}</div><div style="{_DIM}">{len(all_bars.rows)} layers, {amount}</div>'
+        f'<table style="{_TABLE};margin:4px 0 0">{rows}</table></div>'
+    )
+
+
+def _percent(bar: Bar) -> int:
+    if bar.state in (BarState.WRITTEN, BarState.THERE):
+        return 100
+    return round(100 * bar.done_bytes / bar.total_bytes) if bar.total_bytes else 0
+
+
+def _bytes(bar: Bar) -> str:
+    if bar.state is BarState.WORKING:
+        return f"{units.size(bar.done_bytes)} of {units.size(bar.total_bytes)}"
+    return units.size(bar.total_bytes)
+
+
+def _how(bar: Bar) -> str:
+    match bar.state:
+        case BarState.WAITING:
+            return "waiting"
+        case BarState.WORKING:
+            return f"writing, {units.seconds(bar.seconds)}"
+        case BarState.WRITTEN:
+            return f"written in {units.seconds(bar.seconds)}"
+        case BarState.THERE:
+            return "there already"
 
 
 def _facts(rows: Iterable[tuple[str, str]]) -> str:
@@ -102,12 +197,45 @@ def _notice(notice: Notice) -> str:
     )
 
 
-def progress(standing: Standing) -> str:
+def heading(text: str, more: str) -> str:
+    """Return a sentence that a screen reader reads out when it changes; `more` is HTML."""
+    shown = f'<span role="status" aria-live="polite" style="font-weight:600">{_text(text)}</span>'
+    return framed(f"{shown}{more}")
+
+
+def inline(text: str) -> str:
+    """Return text for inside of HTML."""
+    return _text(text)
+
+
+def framed(inner: str) -> str:
+    """Return HTML in our font."""
+    return f'<div style="{_FONT}">{inner}</div>'
+
+
+def scrolling(inner: str) -> str:
+    """Return HTML in a frame that scrolls."""
+    return framed(
+        f'<div style="max-height:30em;overflow:auto;border:{_LINE};padding:6px">{inner}</div>'
+    )
+
+
+def terminal(text: str, *, dim: bool = False) -> str:
+    """Return text as a terminal shows it, lines kept."""
+    shown = escape("\n".join(plain(line) for line in text.split("\n")))
+    return (
+        f'<pre style="{_MONO};margin:0;padding:0 6px;background:none;color:inherit;'
+        f'white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.4{";" + _DIM if dim else ""}">'
+        f"{shown}</pre>"
+    )
+
+
+def progress(standing: Standing, *, layers: bool = True) -> str:
     """Return where a workflow stands: steps with a mark, the bar of what is in work."""
     rows = []
     for step in standing.steps:
         rows.append(_step(mark(step), _COLOURS[_MARKS[mark(step)]], step_line(step)))
-        if step.name == "build" and standing.layers:
+        if layers and step.name == "build" and standing.layers:
             rows.append(_layers(standing))
     if standing.item is not None:
         percent = round(share(standing.item) * 100)

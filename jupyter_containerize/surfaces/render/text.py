@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from .blocks import Block, Excerpt, Facts, Notice, Raw, Tone
+from .blocks import Block, Comparison, Excerpt, Facts, Notice, Raw, Tone
 from .table import Table, paragraph, plain
 
 _MARKS = {Tone.GOOD: "✓", Tone.INFO: "i", Tone.WARNING: "!", Tone.BAD: "✗"}
@@ -33,7 +33,7 @@ def render(blocks: Iterable[Block], style: Style) -> str:
     previous: Block | None = None
     for block in blocks:
         if previous is not None and (
-            isinstance(block, Table | Excerpt) or type(block) is not type(previous)
+            isinstance(block, Table | Excerpt | Comparison) or type(block) is not type(previous)
         ):
             parts.append("")
         parts.extend(_lines(block, style))
@@ -41,7 +41,7 @@ def render(blocks: Iterable[Block], style: Style) -> str:
     return "\n".join(parts)
 
 
-def _lines(block: Block, style: Style) -> list[str]:
+def _lines(block: Block, style: Style) -> list[str]:  # noqa: PLR0911 - one for each kind
     match block:
         case Facts(rows):
             return paragraph(rows)
@@ -57,8 +57,22 @@ def _lines(block: Block, style: Style) -> list[str]:
         case Raw(text):
             return [text]
         case Excerpt(title, text):
-            shown = [f"  {plain(line)}".rstrip() for line in text.splitlines()]
-            return [style.paint(title, _BOLD), *shown]
+            return _excerpt(title, text, style)
+        case Comparison(where, notebook, image, difference):
+            if difference:
+                return _excerpt(f"{where}: - in the notebook, + in the image", difference, style)
+            if notebook == image:
+                return _excerpt(f"{where} in notebook and image", notebook, style)
+            return [
+                *_excerpt(f"{where} in the notebook", notebook, style),
+                "",
+                *_excerpt(f"{where} in the image", image, style),
+            ]
+
+
+def _excerpt(title: str, text: str, style: Style) -> list[str]:
+    shown = [f"  {plain(line)}".rstrip() for line in text.splitlines()]
+    return [style.paint(title, _BOLD), *shown]
 
 
 def notice_lines(notice: Notice, style: Style) -> list[str]:

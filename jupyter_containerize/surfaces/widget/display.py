@@ -1,0 +1,52 @@
+"""One shell's widget: its session with the kernel, and where it is displayed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...capture import probe
+from ...model.request import Request
+from ..arguments import parser
+from ..config import Containerize
+from ..requests import request_of
+from .kernel import between_cells
+from .saved import Saved
+from .session import Session
+from .view import View
+
+
+class Shown:
+    """The session of a shell, and the view on it that was displayed last."""
+
+    def __init__(self, shell: Any, settings: Containerize) -> None:
+        self.shell = shell
+        self.settings = settings
+        self.session = Session(ask=self._ask, record=self._record)
+        self.view: View | None = None
+
+    def display(self) -> None:
+        """Display a view under the current cell in place of the last one, and look anew."""
+        if self.view is not None:
+            self.view.close()
+        saved = Saved(self.session)
+        self.view = View(self.session, saved)
+        self.view.display()
+        self.session.look()
+
+    def close(self) -> None:
+        """Stop what is in work, and take the view away."""
+        self.session.cancel()
+        if self.view is not None:
+            self.view.close()
+
+    def _ask(self, words: Sequence[str]) -> Request:
+        return request_of(parser(magic=True).parse(words), self.settings)
+
+    def _record(self, cancelled: threading.Event) -> Mapping[str, Any]:
+        def read() -> Mapping[str, Any]:
+            found: Mapping[str, Any] = probe.record(self.shell)  # type: ignore[no-untyped-call] # it reads as Python 3.8
+            return found
+
+        return between_cells(self.shell, read, cancelled)

@@ -1,0 +1,227 @@
+"""Real front ends (JupyterLab, Notebook 7, Voila) and a real browser, for tests that click.
+
+The front ends run from the environment `browser`, kernels from any other: the kernelspec
+`tests` starts the Python that is asked for. Fixtures in conftest.py: `chromium`, `front_end`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = os.environ.get("CONTAINERIZE_CHROMIUM") or shutil.which("chromium")
+TOKEN = "containerize-tests"
+ARTIFACTS = Path(__file__).resolve().parent.parent / ".artifacts"
+
+
+@contextlib.contextmanager
+def chromium():
+    """A headless browser, driven by Playwright."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+class FrontEnd:
+    """A running server: `url` of its root, `folder` that it serves, `store` of its kernels."""
+
+    def __init__(self, url, folder, store):
+        self.url, self.folder, self.store = url, folder, store
+
+    def address(self, path, app="lab"):
+        """The address of a notebook in `lab`, `notebook` or `voila`."""
+        middle = {"lab": "lab/tree", "notebook": "notebooks", "voila": "voila/render"}[app]
+        return f"{self.url}/{middle}/{path}?token={TOKEN}"
+
+    def save(self, name, sources, *, outputs=None, kernel="tests"):
+        """Write a notebook with these cells (texts, or pairs of text and tags)."""
+        cells = []
+        for number, source in enumerate(sources):
+            text, tags = source if isinstance(source, tuple) else (source, [])
+            cells.append(
+                {
+                    "cell_type": "code",
+                    "id": f"cell-{number}",
+                    "metadata": {"tags": tags} if tags else {},
+                    "source": text,
+                    "outputs": (outputs or {}).get(number, []),
+                    "execution_count": None,
+                }
+            )
+        document = {
+            "cells": cells,
+            "metadata": {"kernelspec": {"name": kernel, "display_name": kernel}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document))
+        return path
+
+
+@contextlib.contextmanager
+def front_end(python, folder, *, kernel=sys.executable, settings=None, arguments=(), **variables):
+    """Start a server of the environment of `python` on `folder`, on loopback.
+
+    `kernel` is the Python of the kernelspec `tests`; `settings` are JupyterLab's, by plugin.
+    """
+    folder = Path(folder)
+    home, place = folder / ".home", folder / ".kernels"
+    spec = place / "kernels" / "tests"
+    spec.mkdir(parents=True)
+    home.mkdir()
+    (spec / "kernel.json").write_text(
+        json.dumps(
+            {
+                "argv": [kernel, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "display_name": "Tests",
+                "language": "python",
+            }
+        )
+    )
+    for plugin, values in {**_QUIET, **(settings or {})}.items():
+        path = home / ".jupyter" / "lab" / "user-settings" / f"{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    store = folder / ".store"
+    port = _free_port()
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "JUPYTER_CONFIG_DIR": str(home / ".jupyter"),
+        "JUPYTER_DATA_DIR": str(home / ".data"),
+        "JUPYTER_RUNTIME_DIR": str(home / ".runtime"),
+        "JUPYTER_PATH": str(place),
+        "JUPYTER_CONTAINERIZE_STORE": str(store),
+        **variables,
+    }
+    with (folder / ".server.log").open("w") as log:
+        server = subprocess.Popen(
+            [
+                *(python, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+                *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+                f"--IdentityProvider.token={TOKEN}",
+                f"--ServerApp.root_dir={folder}",
+                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                *arguments,
+            ],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(f"{url}/api/status?token={TOKEN}", server, folder / ".server.log")
+        yield FrontEnd(url, folder, store)
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+#: Nothing pops up, and nothing asks the network for news.
+_QUIET = {
+    "@jupyterlab/apputils-extension/notification": {
+        "checkForUpdates": False,
+        "fetchNews": "false",
+        "doNotDisturbMode": True,
+    },
+    "@jupyterlab/docmanager-extension/plugin": {"autosaveInterval": 3600},
+}
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_for(url, server, log, timeout_s=90):
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            if urllib.request.urlopen(url, timeout=5).status == 200:
+                return
+        if server.poll() is not None:
+            break
+        time.sleep(0.2)
+    raise AssertionError(f"the server does not answer:\n{log.read_text()[-3000:]}")
+
+
+def _bytes(frame):
+    return frame if isinstance(frame, bytes) else frame.encode()
+
+
+class Page:
+    """A notebook open in JupyterLab or Notebook 7."""
+
+    def __init__(self, page, *, timeout_s=60):
+        self.page = page
+        page.set_default_timeout(timeout_s * 1000)
+
+    def open(self, address):
+        """Go to a notebook and wait until its kernel has answered: keys before that are lost."""
+        answers = []
+
+        def watch(socket):
+            socket.on(
+                "framereceived",
+                lambda frame: b"kernel_info_reply" in _bytes(frame) and answers.append(frame),
+            )
+
+        self.page.on("websocket", watch)
+        self.page.goto(address)
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self.until(lambda: answers, "the kernel answers")
+
+    def until(self, condition, what, timeout_s=60):
+        """Wait until `condition()` is true, with the browser at work."""
+        end = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < end, f"in vain: {what}"
+            self.page.wait_for_timeout(50)
+
+    def cell(self, number):
+        """The code cell with this number, from 0."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+
+    def run(self, number, *, wait=True):
+        """Execute a cell as a user does: click into it, Ctrl+Enter."""
+        self.cell(number).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+        if wait:
+            self.wait_until_ran(number)
+
+    def wait_until_ran(self, number):
+        prompt = self.cell(number).locator(".jp-InputPrompt")
+        pattern = re.compile(r"\[\d+\]")
+        self.until(lambda: pattern.search(prompt.inner_text()), f"cell {number} ends")
+
+    def save(self):
+        self.page.keyboard.press("Escape")
+        self.page.keyboard.press("Control+s")
+
+    def shot(self, name):
+        """Keep a screenshot to look at."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png")

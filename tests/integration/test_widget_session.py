@@ -1,0 +1,281 @@
+"""The widget without a front end: its session with real workers, and the widgets it makes."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+
+from jupyter_containerize.capture import kernel
+from jupyter_containerize.model.options import CaptureOptions
+from jupyter_containerize.surfaces.arguments import parser
+from jupyter_containerize.surfaces.config import settings
+from jupyter_containerize.surfaces.requests import request_of
+from jupyter_containerize.surfaces.widget.saved import Saved
+from jupyter_containerize.surfaces.widget.session import Action, Session
+from jupyter_containerize.surfaces.widget.view import View
+
+
+def write(path, *sources):
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"c{number}",
+            "metadata": {"tags": ["parameters"]} if "# parameters" in source else {},
+            "source": source,
+            "outputs": [],
+            "execution_count": None,
+        }
+        for number, source in enumerate(sources)
+    ]
+    path.write_text(
+        json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture
+def session(tmp_path, store):
+    """`session(*cells)`: a session with the record of a kernel that has run these cells."""
+
+    def make(*sources, execute=True):
+        path = write(tmp_path / "note.ipynb", *sources)
+        record = kernel.record(str(path), options=CaptureOptions(execute=execute))
+        record["session"]["notebook_path"] = str(path)
+        defaults = settings(store=store)
+        made.append(
+            Session(
+                ask=lambda words: request_of(parser(magic=True).parse(words), defaults),
+                record=lambda _: record,
+            )
+        )
+        return made[-1]
+
+    made = []
+    yield make
+    for one in made:
+        one.cancel()
+        one.wait(30)
+
+
+@pytest.fixture
+def view():
+    """`view(session)`: the widgets on a session."""
+    made = []
+
+    def make(session):
+        made.append(View(session, Saved(session)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def done(session):
+    assert session.wait(120)
+    return session
+
+
+def everything(widget):
+    """All text that a widget and what is in it show."""
+    if widget.layout.display == "none":
+        return ""
+    own = getattr(widget, "description", "") + "\n" + str(getattr(widget, "value", ""))
+    return own + "".join(everything(child) for child in getattr(widget, "children", ()))
+
+
+def buttons(widget):
+    """The visible buttons by their label."""
+    if widget.layout.display == "none":
+        return {}
+    found = {} if not hasattr(widget, "click") else {widget.description: widget}
+    for child in getattr(widget, "children", ()):
+        found.update(buttons(child))
+    return found
+
+
+def drawn(view):
+    view.draw()
+    return everything(view.root)
+
+
+def test_from_cells_to_a_verified_run_with_one_button(session, view):
+    live = session("import math\nprint('pi is', round(math.pi, 4))", "math.tau")
+    page = view(live)
+    live.look()
+    done(live)
+    shown = drawn(page)
+    assert "Ready to build" in shown
+    assert "ipython" in shown.lower()
+    assert "required by the guest" in shown
+    assert list(buttons(page.root)) == ["Build", "Look again"]
+
+    page.primary.click()
+    assert live.busy == "build"
+    assert "Cancel" in buttons(page.root) or drawn(page)
+    done(live)
+    assert live.image["names"] == ["note:latest"]
+    assert live.next is Action.RUN
+    layers = live.bars.rows.values()
+    assert sum(bar.done_bytes for bar in layers) == live.bars.total_bytes > 1_000_000
+    drawn(page)
+    assert buttons(page.root)["Run and verify"] is page.primary
+
+    page.primary.click()
+    done(live)
+    shown = drawn(page)
+    assert live.verdict["state"] == "verified"
+    assert "Verified: the image does what the notebook did" in shown
+    assert "pi is 3.1416" in shown, "the log"
+    assert buttons(page.root)["Open outputs"] is page.primary
+
+    page.primary.click()
+    shown = drawn(page)
+    assert "executed.ipynb" in shown
+    assert "6.28318" in shown
+    assert live.run["outputs"] in shown
+    assert buttons(page.root)["Hide outputs"] is page.primary
+
+    page.wanted.value = "pygments"
+    shown = drawn(page)
+    assert "pygments" in shown
+    assert "standard library" not in shown
+
+    bundle = page.saved._bundle()
+    assert set(bundle) == {"text/html", "text/plain"}
+    assert "<script" not in bundle["text/html"]
+    for text in bundle.values():
+        assert "Verified" in text
+        assert "required by the guest" in text
+        assert "note:latest" in text
+
+
+def test_a_failed_proof_is_shown_side_by_side_and_mended_by_a_button(session, view):
+    live = session("import random\nprint('noise')\nprint(random.random())")
+    page = view(live)
+    live.build(prove=True)
+    done(live)
+    shown = drawn(page)
+    assert live.verdict["state"] == "failed"
+    assert "In the notebook" in shown
+    assert "In the image" in shown
+    assert "no seed" in shown
+    assert live.next is Action.OPEN
+
+    buttons(page.root)["Compare only the shape of cell 1"].click()
+    done(live)
+    assert live.verdict["state"] == "verified", live.verdict
+    assert "--mark-cell 1=nondeterministic" in drawn(page)
+    buttons(page.root)["Undo fixes"].click()
+    done(live)
+    assert live.words == ()
+
+
+def test_a_blocked_build_offers_its_fixes_and_one_click_mends_it(session, view, tmp_path):
+    big = tmp_path / "big data.bin"
+    big.write_bytes(b"\0" * 120_000_000)
+    live = session(f"print(len(open({str(big)!r}, 'rb').read(4)))")
+    page = view(live)
+    live.look()
+    done(live)
+    assert live.error["code"] == "file-too-large"
+    shown = drawn(page)
+    assert "over the limit" in shown
+    assert {"Add big data.bin", "Mount big data.bin instead"} <= set(buttons(page.root))
+
+    buttons(page.root)["Mount big data.bin instead"].click()
+    done(live)
+    assert live.error is None, live.error
+    live.build()
+    done(live)
+    live.start_run()
+    done(live)
+    assert live.verdict["state"] == "verified", (live.error, live.verdict)
+
+
+def test_a_secret_is_accepted_or_stays_a_blocker(session, view):
+    live = session("token = 'ghp_" + "a1B2c3D4e5" * 3 + "f6G7h8'\nprint(1)")
+    page = view(live)
+    live.look()
+    done(live)
+    drawn(page)
+    assert "Accept it" in buttons(page.root)
+    live.build()
+    done(live)
+    assert live.error["code"].startswith("secret-")
+    drawn(page)
+    buttons(page.root)["Accept it"].click()
+    done(live)
+    assert live.error is None
+    assert live.image is not None
+
+
+def test_cancel_stops_a_run_and_leaves_everything_usable(session, view):
+    live = session("# parameters\nlong = 0", "import time\nprint('up')\ntime.sleep(long)")
+    page = view(live)
+    live.build()
+    done(live)
+    drawn(page)
+    page.parameters.children[0].value = "600"
+    page.primary.click()
+    end = time.monotonic() + 60
+    while "up" not in "".join(live.log.pieces()[1]) and time.monotonic() < end:
+        time.sleep(0.05)
+    drawn(page)
+    buttons(page.root)["Cancel"].click()
+    assert live.wait(30)
+    assert live.error["code"] == "interrupted"
+    assert "Cancelled" in drawn(page)
+    assert live.next is Action.RUN
+    page.parameters.children[0].value = "0"
+    page.primary.click()
+    done(live)
+    assert live.verdict["state"] == "verified"
+
+
+def test_cancel_while_the_kernel_is_busy_and_nothing_has_begun():
+    asked = threading.Event()
+
+    def record(cancelled):
+        asked.set()
+        cancelled.wait(30)
+        from jupyter_containerize.errors import interrupted  # noqa: PLC0415
+
+        raise interrupted("capture")
+
+    defaults = settings()
+    live = Session(
+        ask=lambda words: request_of(parser(magic=True).parse(words), defaults), record=record
+    )
+    live.look()
+    assert asked.wait(10)
+    assert live.waiting
+    live.build()  # while one thing is in work, another click does nothing
+    assert live.busy == "plan"
+    live.cancel()
+    assert live.wait(10)
+    assert live.error["code"] == "interrupted"
+
+
+def test_a_mistake_of_ours_is_shown_and_is_no_endless_spinner(view):
+    def record(_):
+        raise ZeroDivisionError
+
+    defaults = settings()
+    live = Session(
+        ask=lambda words: request_of(parser(magic=True).parse(words), defaults), record=record
+    )
+    page = view(live)
+    live.look()
+    done(live)
+    assert live.error["code"] == "internal-error"
+    assert "ZeroDivisionError" in drawn(page)
+    assert "Look again" in buttons(page.root)
