@@ -142,7 +142,6 @@ def make_shell(recorder: Recorder) -> ZMQInteractiveShell:
     shell: ZMQInteractiveShell = ZMQInteractiveShell.instance(
         config=config(),
         kernel=kernel(),
-        user_ns={},
         compiler_class=CellCompiler,
         ipython_dir=tempfile.mkdtemp(prefix="ipython-"),
     )
