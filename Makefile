@@ -59,7 +59,7 @@ demo: $(DEMO)/.ready
 test: debian $(VENV)/.ready lint types imports unit
 
 # As root on Debian the tests install the real parts they run against.
-DEBIAN_PACKAGES := chromium docker.io proot skopeo umoci busybox-static mmdebstrap python3-venv python3-numpy
+DEBIAN_PACKAGES := catatonit chromium docker.io podman proot skopeo umoci busybox-static mmdebstrap python3-venv python3-numpy
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  missing=$$(for p in $(DEBIAN_PACKAGES); do \

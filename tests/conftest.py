@@ -73,6 +73,24 @@ def docker_engine(require):
 
 
 @pytest.fixture(scope="session")
+def containerd_engine(require):
+    """Debian trixie's Docker engine with the containerd image store, in a chroot."""
+    require(os.getuid() == 0, "root, to start a Docker engine")
+    require(shutil.which("mmdebstrap"), "mmdebstrap (Debian: mmdebstrap)")
+    with _module("docker_engine").running("docker-containerd") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def podman_engine(require):
+    """podman's Docker-compatible socket."""
+    require(os.getuid() == 0, "root, to start podman")
+    require(shutil.which("podman"), "podman (Debian: podman, catatonit)")
+    with _module("docker_engine").running("podman") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
 def open_folder():
     """A folder that other users may enter, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="containerize-", dir="/var/tmp"))

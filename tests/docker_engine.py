@@ -1,24 +1,51 @@
-"""A real Docker engine for the tests, with folders and a socket of its own."""
+"""Real engines for the tests: folders, sockets and a network of their own, as root.
+
+`docker`: Debian bookworm's 20.10 with its classic image store. `docker-containerd`: trixie's
+26.1 with the containerd image store, in a chroot that mmdebstrap makes once. `podman`: this
+machine's, through its Docker-compatible socket.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import fcntl
+import importlib.util
 import io
+import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
+from pathlib import Path
 
 _START_TIMEOUT_S = 60
+_CLONE_NEWNET = 0x40000000
+#: What maintainer scripts, which do not run, would have linked.
+_LINKS = {
+    "bin": "usr/bin",
+    "sbin": "usr/sbin",
+    "lib": "usr/lib",
+    "lib64": "usr/lib64",
+    "usr/sbin/iptables": "iptables-nft",
+    "usr/sbin/ip6tables": "ip6tables-nft",
+}
+KINDS = ("docker", "docker-containerd", "podman")
 
 
 class Engine:
-    """Debian's `dockerd`, started as root for one test session."""
+    """One engine process, in a network namespace of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, kind):
         self.folder = folder
+        self.kind = kind
         self.socket = f"unix://{folder}/sock"
+        self.process = None
 
     def docker(self, *arguments, **options):
         """Run the `docker` command against this engine."""
@@ -38,6 +65,50 @@ class Engine:
         with contextlib.suppress(RuntimeError):
             return bool(self.docker("version"))
         return False
+
+    def start(self):
+        """Start it, and wait until it answers."""
+        command, inside = _COMMANDS[self.kind](self.folder)
+        setup = "ip link set lo up && mount --make-rprivate / && "
+        with open(f"{self.folder}/log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["unshare", "-m", "-n", "sh", "-ec", f'{setup}{inside}exec "$@"', "sh", *command],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not self.is_up():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                with open(f"{self.folder}/log") as log:
+                    raise RuntimeError(f"{self.kind} did not start: {log.read()[-2000:]}")
+            time.sleep(0.1)
+
+    def stop(self, number=signal.SIGTERM):
+        """End it, and wait until it has."""
+        self.process.send_signal(number)
+        self.process.wait(60)
+
+    def connect(self, port):
+        """Return a connection to a port of the engine's loopback."""
+        return self._in_its_network(lambda: socket.create_connection(("127.0.0.1", port), 5))
+
+    def listen(self, address="127.0.0.1"):
+        """Return a socket that listens on some port of the engine's machine."""
+        return self._in_its_network(lambda: socket.create_server((address, 0)))
+
+    def _in_its_network(self, make):
+        made = []
+
+        def inside():
+            with open(f"/proc/{self.process.pid}/ns/net") as namespace:
+                if ctypes.CDLL(None).setns(namespace.fileno(), _CLONE_NEWNET):
+                    raise OSError("setns")
+            made.append(make())
+
+        thread = threading.Thread(target=inside)  # a namespace belongs to a thread
+        thread.start()
+        thread.join()
+        return made[0]
 
     def host_image(self, name="host"):
         """Import an image that expects this machine's `/usr` to be mounted; return its name."""
@@ -59,30 +130,75 @@ class Engine:
         return name
 
 
+def _docker(folder):
+    own = ("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec")
+    return ["dockerd", *own, "--pidfile", f"{folder}/pid", "-H", f"unix://{folder}/sock"], ""
+
+
+def _docker_containerd(folder):
+    root = trixie()
+    with open(f"{folder}/daemon.json", "w") as file:
+        json.dump({"features": {"containerd-snapshotter": True}}, file)
+    # The engine's folder has the same path inside, and so do files that tests mount.
+    places = " && ".join(
+        f"mkdir -p {root}{path} && mount --rbind {path} {root}{path}"
+        for path in (folder, "/proc", "/sys", "/dev", "/tmp", "/var/tmp")
+    )
+    # runc wants a root that is a mount.
+    inside = f"mount --rbind {root} {root} && {places} && mkdir -p {root}/run && mount -t tmpfs none {root}/run && export PATH=/usr/sbin:/usr/bin:/sbin:/bin && "
+    command, _ = _docker(folder)
+    program, *rest = command
+    config = ("--config-file", f"{folder}/daemon.json")
+    return ["chroot", root, f"/usr/sbin/{program}", *rest, *config], inside
+
+
+def _podman(folder):
+    store = ("--root", f"{folder}/data", "--runroot", f"{folder}/run")
+    service = ("system", "service", "--time=0", f"unix://{folder}/sock")
+    with open(f"{folder}/containers.conf", "w") as file:
+        # Its defaults are more than what root without CAP_SYS_RESOURCE may give away.
+        file.write('[containers]\ndefault_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]\n')
+    environment = f"export CONTAINERS_CONF={folder}/containers.conf && "
+    return ["podman", *store, "--cgroup-manager=cgroupfs", *service], environment
+
+
+_COMMANDS = {"docker": _docker, "docker-containerd": _docker_containerd, "podman": _podman}
+
+
+def trixie():
+    """Make Debian trixie's docker.io in a folder, once (20 s, 265 MB); return its path."""
+    source = Path(__file__).parent / "environments.py"
+    spec = importlib.util.spec_from_file_location("containerize_test_environments", source)
+    environments = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(environments)
+    root = environments.folder() / "docker-trixie"
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with open(root.parent / ".docker-trixie.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / ".ready").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            subprocess.run(
+                ["mmdebstrap", "--quiet", "--variant=extract", "--include=docker.io",
+                 "--dpkgopt=path-exclude=/usr/share/doc/*", "trixie", str(root)],
+                check=True,
+            )  # fmt: skip
+            for name, target in _LINKS.items():
+                if not (root / name).exists():
+                    os.symlink(target, root / name)
+            (root / ".ready").touch()
+    return str(root)
+
+
 @contextlib.contextmanager
-def running():
+def running(kind="docker"):
     """Start an engine; stop it and delete everything of it at the end."""
-    with tempfile.TemporaryDirectory(prefix="engine-", ignore_cleanup_errors=True) as folder:
-        engine = Engine(folder)
-        with open(f"{folder}/log", "wb") as log:
-            process = subprocess.Popen(
-                [
-                    *("dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"),
-                    *("--pidfile", f"{folder}/pid", "-H", engine.socket),
-                    # The tests' containers need no network, and the machine's is not ours.
-                    *("--iptables=false", "--ip6tables=false", "--bridge=none"),
-                ],
-                stdout=log,
-                stderr=log,
-            )
+    with tempfile.TemporaryDirectory(
+        prefix="engine-", dir="/var/tmp", ignore_cleanup_errors=True
+    ) as folder:
+        engine = Engine(folder, kind)
+        engine.start()
         try:
-            deadline = time.monotonic() + _START_TIMEOUT_S
-            while not engine.is_up():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    with open(f"{folder}/log") as log:
-                        raise RuntimeError(f"dockerd did not start: {log.read()[-2000:]}")
-                time.sleep(0.1)
             yield engine
         finally:
-            process.terminate()
-            process.wait(60)
+            if engine.process.poll() is None:
+                engine.stop()

@@ -11,7 +11,7 @@ import sys
 import tarfile
 
 from jupyter_containerize.model.image import Layer
-from jupyter_containerize.model.plan import LABEL_WRITABLE, ImageConfig
+from jupyter_containerize.model.plan import LABEL_VERSION, LABEL_WRITABLE, ImageConfig
 from jupyter_containerize.model.platform import Platform
 
 WRITABLE = ("/home/user/work", "/home/user", "/tmp", "/dev/shm", "/outputs")
@@ -30,15 +30,18 @@ def layer(store, files):
         for path, content in sorted(files.items()):
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.mode = 0o644
+            # As our own builder does: what runs may write to is the user's, and group 0's.
+            shared = path.startswith(WRITABLE)
+            entry.uid = 1000 if shared else 0
             if content is FOLDER:
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+                entry.type, entry.mode = tarfile.DIRTYPE, 0o775 if shared else 0o755
                 tar.addfile(entry)
             elif isinstance(content, str):
                 entry.type, entry.linkname = tarfile.SYMTYPE, content.removeprefix(LINK)
                 tar.addfile(entry)
             else:
                 entry.size = len(content)
-                entry.mode = 0o755 if content[:4] == b"\x7fELF" else 0o644
+                entry.mode = 0o755 if content[:4] == b"\x7fELF" else 0o664 if shared else 0o644
                 tar.addfile(entry, io.BytesIO(content))
     blob = store.put_blob(buffer.getvalue())
     return Layer(digest=blob.digest, diff_id=blob.digest, size_bytes=blob.size_bytes)
@@ -54,6 +57,8 @@ def busybox_files():
     # A static busybox cannot load the modules that other entries would need.
     files["/etc/nsswitch.conf"] = b"hosts: files\npasswd: files\ngroup: files\n"
     files["/etc/group"] = b"root:x:0:\n"
+    for folder in ("/home/user", "/home/user/work", "/tmp", "/outputs"):
+        files[folder] = FOLDER
     files["/home/user/work/data.csv"] = b"a,b\n1,2\n"
     files["/home/user/.config"] = b"from the image\n"
     return files
@@ -98,7 +103,10 @@ def image(store, *layers, command=("/bin/sh", "-c", "echo hello"), environment=N
             working_dir=config.pop("working_dir", "/home/user/work"),
             entrypoint=tuple(command),
             environment={"HOME": "/home/user", "PATH": "/bin", **(environment or {})},
-            labels={LABEL_WRITABLE: json.dumps(config.pop("writable", WRITABLE))},
+            labels={
+                LABEL_WRITABLE: json.dumps(config.pop("writable", WRITABLE)),
+                **({LABEL_VERSION: "0"} if config.pop("ours", True) else {}),
+            },
             **config,
         ),
         platform=Platform("linux", "amd64"),

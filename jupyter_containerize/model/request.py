@@ -19,7 +19,7 @@ class BuildRequest:
     """Build an image, or only `plan` it.
 
     `record` is the file of a probe record of a live kernel; without one the notebook's
-    kernel is started. `front_end` is the notebook as the front end shows it (nbformat JSON). `output` is `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
+    kernel is started. `front_end` is the notebook as the front end shows it (nbformat JSON). `output` is `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`. `to` is `docker`: into the engine.
     """
 
     notebook: str = ""
@@ -30,6 +30,7 @@ class BuildRequest:
     base: str = "host"
     builder: str = ""
     output: str = ""
+    to: str = ""
     run: bool = False
     verify: bool = False
     runtime: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..errors import ContainerizeError
@@ -22,6 +22,7 @@ from .layout import LAYOUT, blobs_of, index_of
 from .store import Store
 
 _ENTRY_BYTES = 2 * tar.BLOCK
+_CHUNK_BYTES = 1 << 20
 
 
 def write_oci(image: Image, *, store: Store, path: str) -> None:
@@ -29,58 +30,83 @@ def write_oci(image: Image, *, store: Store, path: str) -> None:
 
     Errors: `output-exists` (it is no file), `no-space`, `store-read-only`.
     """
-    with _archive(image, store=store, path=path) as archive:
-        archive.add_data("oci-layout", dumps(LAYOUT))
-        archive.add_data("index.json", dumps(index_of(image, store)))
-        archive.add_folder("blobs/")
-        archive.add_folder("blobs/sha256/")
-        for digest in sorted(blobs_of(image)):
-            archive.add_file(f"blobs/sha256/{hex_of(digest)}", store.blob_path(digest))
+    _write(_oci_parts(image, store), image, store=store, path=path)
 
 
 def write_docker(image: Image, *, store: Store, path: str) -> None:
     """Write `image` as a Docker archive, replacing the file `path`. Errors: as `write_oci`."""
-    with _archive(image, store=store, path=path) as archive:
-        config = f"{hex_of(image.config_digest)}.json"
-        layers = [f"{hex_of(layer.diff_id)}.tar" for layer in image.layers]
-        manifest = {"Config": config, "RepoTags": list(image.names), "Layers": layers}
-        archive.add_data("manifest.json", dumps([manifest]))
-        archive.add_file(config, store.blob_path(image.config_digest))
-        blobs = {name: layer.digest for name, layer in zip(layers, image.layers, strict=True)}
-        for name, digest in sorted(blobs.items()):
-            archive.add_file(name, store.blob_path(digest))
+    _write(_docker_parts(image, store), image, store=store, path=path)
+
+
+def stream_oci(image: Image, *, store: Store, absent: Collection[str] = ()) -> Iterator[bytes]:
+    """Yield what `write_oci` writes, without the layers whose diff IDs are `absent`."""
+    left_out = {layer.digest for layer in image.layers if layer.diff_id in absent}
+    names = {f"blobs/sha256/{hex_of(digest)}" for digest in left_out}
+    return _stream(part for part in _oci_parts(image, store) if part.name not in names)
+
+
+def stream_docker(image: Image, *, store: Store, absent: Collection[str] = ()) -> Iterator[bytes]:
+    """Yield what `write_docker` writes, without the layers whose diff IDs are `absent`."""
+    names = {_layer_name(diff_id) for diff_id in absent}
+    return _stream(part for part in _docker_parts(image, store) if part.name not in names)
 
 
 @dataclass(frozen=True, slots=True)
-class _Archive:
-    descriptor: int
+class _Part:
+    """One entry of the archive: a file with these bytes or those of `source`, or a folder."""
 
-    def add_folder(self, name: str) -> None:
-        self._write(tar.header(name.encode(), kind=tar.FOLDER, mode=0o755))
+    name: str
+    data: bytes = b""
+    source: str = ""
 
-    def add_data(self, name: str, data: bytes) -> None:
-        self._header(name, len(data))
-        self._write(data + tar.padding(len(data)))
 
-    def add_file(self, name: str, source_path: str) -> None:
-        source = os.open(source_path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            size_bytes = os.fstat(source).st_size
-            self._header(name, size_bytes)
-            copy_bytes(source, self.descriptor, 0, size_bytes)
-        finally:
-            os.close(source)
-        self._write(tar.padding(size_bytes))
+def _oci_parts(image: Image, store: Store) -> Iterator[_Part]:
+    yield _Part("oci-layout", dumps(LAYOUT))
+    yield _Part("index.json", dumps(index_of(image, store)))
+    yield _Part("blobs/")
+    yield _Part("blobs/sha256/")
+    for digest in sorted(blobs_of(image)):
+        yield _Part(f"blobs/sha256/{hex_of(digest)}", source=store.blob_path(digest))
 
-    def end(self) -> None:
-        self._write(tar.END)
 
-    def _header(self, name: str, size_bytes: int) -> None:
-        self._write(tar.header(name.encode(), kind=tar.FILE, mode=0o644, size_bytes=size_bytes))
+def _docker_parts(image: Image, store: Store) -> Iterator[_Part]:
+    config = f"{hex_of(image.config_digest)}.json"
+    layers = [_layer_name(layer.diff_id) for layer in image.layers]
+    manifest = {"Config": config, "RepoTags": list(image.names), "Layers": layers}
+    yield _Part("manifest.json", dumps([manifest]))
+    yield _Part(config, source=store.blob_path(image.config_digest))
+    blobs = {name: layer.digest for name, layer in zip(layers, image.layers, strict=True)}
+    for name, digest in sorted(blobs.items()):
+        yield _Part(name, source=store.blob_path(digest))
 
-    def _write(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self.descriptor, data) :]
+
+def _layer_name(diff_id: str) -> str:
+    return f"{hex_of(diff_id)}.tar"
+
+
+def _stream(parts: Iterable[_Part]) -> Iterator[bytes]:
+    for part in parts:
+        if not part.source:
+            yield _framed(part)
+            continue
+        with open(part.source, "rb", buffering=0) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            yield _header(part, size_bytes)
+            while data := file.read(_CHUNK_BYTES):
+                yield data
+        yield tar.padding(size_bytes)
+    yield tar.END
+
+
+def _framed(part: _Part) -> bytes:
+    """Return a part whose bytes are in memory, as tar."""
+    return _header(part, len(part.data)) + part.data + tar.padding(len(part.data))
+
+
+def _header(part: _Part, size_bytes: int) -> bytes:
+    if part.name.endswith("/"):
+        return tar.header(part.name.encode(), kind=tar.FOLDER, mode=0o755)
+    return tar.header(part.name.encode(), kind=tar.FILE, mode=0o644, size_bytes=size_bytes)
 
 
 def check(path: str) -> None:
@@ -94,9 +120,8 @@ def check(path: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _archive(image: Image, *, store: Store, path: str) -> Iterator[_Archive]:
-    """Yield an archive that becomes the file `path` when all went well, else leaves nothing."""
+def _write(parts: Iterable[_Part], image: Image, *, store: Store, path: str) -> None:
+    """Make the parts the file `path` when all went well, else leave nothing."""
     check(path)
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"
     with store.in_use(), writing(path):
@@ -106,11 +131,30 @@ def _archive(image: Image, *, store: Store, path: str) -> Iterator[_Archive]:
         require_space(folder, sum(size + _ENTRY_BYTES for size in sizes))
         with open(temporary, "xb", buffering=0) as file:
             try:
-                archive = _Archive(file.fileno())
-                yield archive
-                archive.end()
+                for part in parts:
+                    _put(file.fileno(), part)
+                _put_data(file.fileno(), tar.END)
                 os.replace(temporary, path)
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
                 raise
+
+
+def _put(target: int, part: _Part) -> None:
+    if not part.source:
+        _put_data(target, _framed(part))
+        return
+    source = os.open(part.source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        size_bytes = os.fstat(source).st_size
+        _put_data(target, _header(part, size_bytes))
+        copy_bytes(source, target, 0, size_bytes)  # within the kernel, where that can be
+    finally:
+        os.close(source)
+    _put_data(target, tar.padding(size_bytes))
+
+
+def _put_data(target: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(target, data) :]

@@ -61,9 +61,17 @@ def index_of(image: Image, store: Store) -> dict[str, Any]:
         "platform": {"architecture": image.platform.architecture, "os": image.platform.os},
     }
     if image.names:
-        tag = Reference.parse(image.names[0]).tag
-        manifest["annotations"] = {REF_NAME: tag, _CONTAINERD_NAME: image.names[0]}
+        name = Reference.parse(image.names[0])
+        manifest["annotations"] = {REF_NAME: name.tag, _CONTAINERD_NAME: _in_full(name)}
     return _index([manifest])
+
+
+def _in_full(name: Reference) -> str:
+    """Return a name as containerd has it: short ones are Docker Hub's. Source: distribution/reference."""
+    if name.registry:
+        return str(name)
+    library = "" if "/" in name.repository else "library/"
+    return f"docker.io/{library}{name}"
 
 
 def _index(manifests: list[dict[str, Any]]) -> dict[str, Any]:

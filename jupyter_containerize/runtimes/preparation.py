@@ -54,7 +54,7 @@ class Preparation:
         return Launch(
             kind="bubblewrap",
             program=(program,),
-            command=self._command(),
+            command=command_of(self.image, self.spec),
             environment=self._environment(),
             arguments=tuple(made.arguments),
             layers=made.layers,
@@ -67,7 +67,7 @@ class Preparation:
         return Launch(
             kind="proot",
             program=tuple(program),
-            command=proot.reporting(self._command(), self.rootfs),
+            command=proot.reporting(command_of(self.image, self.spec), self.rootfs),
             environment={**self._environment(), **own},
             confinement=confinement,
             folder=self.folder,
@@ -113,20 +113,6 @@ class Preparation:
             **self.spec.environment,
         }
 
-    def _command(self) -> tuple[str, ...]:
-        if self.spec.entrypoint is not None:
-            return self.spec.entrypoint
-        parameters = [p for item in self.spec.parameters.items() for p in ("-p", "=".join(item))]
-        command = (*self.image.config.entrypoint, *self.image.config.command, *parameters)
-        if not command:
-            raise ContainerizeError(
-                "no-command",
-                what="The image does not say what to run.",
-                why="It has neither an entry point nor a command.",
-                fix="Write the command after --.",
-            )
-        return command
-
     def _writable(self) -> tuple[str, ...]:
         """Return the image's own writable folders, resolved, none inside another."""
         own = {self.rootfs.resolve(path) for path in _OWN_PLACES}
@@ -152,6 +138,22 @@ class Preparation:
             with open(made[path], "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(text)
         return made
+
+
+def command_of(image: Image, spec: RunSpec) -> tuple[str, ...]:
+    """Return what the container runs, parameters last. Errors: `no-command`."""
+    if spec.entrypoint is not None:
+        return spec.entrypoint
+    parameters = [p for item in spec.parameters.items() for p in ("-p", "=".join(item))]
+    command = (*image.config.entrypoint, *image.config.command, *parameters)
+    if not command:
+        raise ContainerizeError(
+            "no-command",
+            what="The image does not say what to run.",
+            why="It has neither an entry point nor a command.",
+            fix="Write the command after --.",
+        )
+    return command
 
 
 def writable_folders(image: Image) -> tuple[str, ...]:

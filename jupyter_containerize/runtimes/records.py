@@ -19,15 +19,27 @@ _POLL_S = 0.05
 _END_TIMEOUT_S = 60.0
 
 
+def _lost(folder: str, run: Run) -> Run:
+    del folder
+    return replace(
+        run,
+        state=RunState.LOST,
+        reason="the process that watched over this run is gone (killed, or the machine restarted)",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Records:
     """The run folders below `folder` (the store's `runs/`).
 
     With a `runtime`, its runs only; those whose record cannot be read may be anybody's.
+    `abandoned` tells what has become of a run that nobody on this machine watches over: it gets
+    the folder and the last record.
     """
 
     folder: str
     runtime: str = ""
+    abandoned: Callable[[str, Run], Run] = _lost
 
     def path(self, run_id: str) -> str:
         """Return the run's folder. `run_id` may be a unique beginning. Errors: `no-such-run`."""
@@ -42,6 +54,11 @@ class Records:
             what=f"{run_id!r} is the beginning of {len(matches)} runs: {', '.join(matches[:5])}.",
             fix="Write more of the id.",
         )
+
+    @staticmethod
+    def written(folder: str) -> Run:
+        """Return the record in a run's folder as it is written. Errors: `bad-run-record`."""
+        return _parse(folder)
 
     def made(self) -> str:
         """Return the folder, made if absent. Errors: `store-not-writable`."""
@@ -79,12 +96,7 @@ class Records:
             # The supervisor writes its last record before it lets go of the lock.
             run = _parse(folder)
             if not run.state.final:
-                run = replace(
-                    run,
-                    state=RunState.LOST,
-                    reason="the process that watched over this run is gone "
-                    "(killed, or the machine restarted)",
-                )
+                run = self.abandoned(folder, run)
         return run
 
     def all(self) -> tuple[Run, ...]:

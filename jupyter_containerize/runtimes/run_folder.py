@@ -42,6 +42,19 @@ def create(folder: str) -> int:
     return lock
 
 
+def take(folder: str) -> int | None:
+    """Return the lock, held, as a file descriptor; None when a living process has it."""
+    lock = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return None
+        raise
+    return lock
+
+
 def is_held(folder: str) -> bool:
     """Tell whether a living process holds the run's lock."""
     try:

@@ -66,12 +66,12 @@ class Watch:
         """Return the limit that was passed, if one was and it is time to look."""
         if self.next_look is None or now < self.next_look:
             return None
-        timed_out = self._deadline is not None and now >= self._deadline
-        if timed_out:
+        late = self._deadline is not None and now >= self._deadline
+        if late:
             self._deadline = None
         self._plan(now)
-        if timed_out:
-            return Excess(f"timed out after {self._timeout:g} s; raise --timeout", gently=True)
+        if late:
+            return Excess(timed_out(self._timeout or 0.0), gently=True)
         return None if self._group else self._count(container)
 
     def _count(self, container: Container) -> Excess | None:
@@ -85,7 +85,7 @@ class Watch:
             used = sum(map(processes.proportional_bytes, members))
             used += container.files_in_memory_bytes()
             if used > self._memory:
-                return Excess(_out_of_memory(used, self._memory))
+                return Excess(out_of_memory(used, self._memory))
         return None
 
     def detach(self, *, failed: bool) -> str:
@@ -95,13 +95,19 @@ class Watch:
         hit, peak = self._group.ran_out_of(), self._group.peak_bytes()
         self._group.remove()
         if failed and hit == "memory" and self._memory is not None:
-            return _out_of_memory(max(peak, self._memory), self._memory)
+            return out_of_memory(max(peak, self._memory), self._memory)
         if failed and hit == "processes" and self._processes is not None:
             return _too_many(self._processes, self._processes)
         return ""
 
 
-def _out_of_memory(used_bytes: int, limit_bytes: int) -> str:
+def timed_out(limit_s: float) -> str:
+    """Return the reason of a run that was ended because it took too long."""
+    return f"timed out after {limit_s:g} s; raise --timeout"
+
+
+def out_of_memory(used_bytes: int, limit_bytes: int) -> str:
+    """Return the reason of a run that was ended because it used too much memory."""
     return f"out of memory: used {_size(used_bytes)} of {_size(limit_bytes)}; raise --memory"
 
 

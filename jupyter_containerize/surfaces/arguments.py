@@ -190,6 +190,7 @@ def _writing(command: Parser) -> None:
         metavar="KIND:PATH",
         help="also write the image to oci:DIR, oci-archive:FILE or docker-archive:FILE",
     )
+    command.add_argument("--to", metavar="ENGINE", help="also put the image into an engine: docker")
     command.add_argument("--builder", metavar="NAME", help="how to build: daemonless (default)")
 
 

@@ -24,6 +24,7 @@ class Containerize(Configurable):  # type: ignore[misc] # traitlets is not typed
     store = Unicode("", help="Folder of the image store.").tag(config=True)
     base = Unicode("host", help="What lies under an image.").tag(config=True)
     builder = Unicode("", help="Builder to use; empty: the one that suits.").tag(config=True)
+    to = Unicode("", help="Engine to put every image into: docker.").tag(config=True)
     runtime = Unicode("", help="Runtime to use; empty: the one that suits.").tag(config=True)
     widget = Bool(True, help="Show the widget for `%containerize` alone.").tag(config=True)  # noqa: FBT003
     run = Bool(False, help="Run every image once it is built.").tag(config=True)  # noqa: FBT003

@@ -57,6 +57,7 @@ def _build(args: argparse.Namespace, store: str, settings: Containerize) -> Buil
         base=chosen.text("base"),
         builder=chosen.text("builder"),
         output=_output(chosen.text("output")),
+        to=_engine(chosen.text("to")),
         run=chosen.flag("run") and args.command == "build",
         verify=verify,
         runtime=chosen.text("runtime"),
@@ -200,6 +201,14 @@ def _output(text: str) -> str:
             fix="Write oci:DIR, oci-archive:FILE or docker-archive:FILE.",
         )
     return f"{kind}:{values.absolute(path)}"
+
+
+def _engine(text: str) -> str:
+    if text not in ("", "docker"):
+        raise ContainerizeError(
+            "usage", what=f"`--to {text}` is no engine.", fix="Write --to docker."
+        )
+    return text
 
 
 def image_name(text: str) -> str:

@@ -20,7 +20,7 @@ from ..model.request import BuildRequest
 from ..model.snapshot import Snapshot
 from ..oci.store import Store
 from ..planning import plan as make_plan
-from . import proving, running
+from . import loading, proving, running
 from .choices import builder_named, runtime_named
 from .collector import at_rest
 from .contents import describe, findings
@@ -40,6 +40,8 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     runtime_named(request.runtime)
     if request.output:
         check_output(request.output)
+    if request.to:
+        loading.check()
     snapshot, image_plan = _plan(request, store, emit)
     found = findings(snapshot, image_plan)
     for finding in found:
@@ -61,6 +63,8 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
         with step(emit, "output", "Writing the image out") as summary:
             write_output(request.output, image, store=store)
             summary.text = request.output
+    if request.to:
+        result["engine"] = loading.load(image, store=store, emit=emit)
     result.update(_run_and_verify(request, image, store, emit))
     return {**result, "image": image_summary(image, store)}
 

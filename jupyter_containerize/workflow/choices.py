@@ -25,10 +25,16 @@ def _sandbox() -> Runtime:
     return SandboxRuntime()
 
 
+def _docker() -> Runtime:
+    from ..runtimes.docker import DockerRuntime  # noqa: PLC0415 - see above
+
+    return DockerRuntime()
+
+
 #: Name to maker, the default one first.
 _BUILDERS: dict[str, Callable[[], Builder]] = {"daemonless": _daemonless}
 #: Likewise; a run is looked for in this order, so those that answer from the store come first.
-_RUNTIMES: dict[str, Callable[[], Runtime]] = {"sandbox": _sandbox}
+_RUNTIMES: dict[str, Callable[[], Runtime]] = {"sandbox": _sandbox, "docker": _docker}
 
 
 def builders() -> tuple[Builder, ...]:

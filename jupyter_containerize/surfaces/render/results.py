@@ -34,6 +34,7 @@ def _build(data: Data) -> list[Block]:
         ("contains", _contents(data["contents"])),
         ("parameters", ", ".join(f"{p['name']}={p['default']}" for p in data["parameters"])),
         ("written to", data["output"]),
+        ("in the engine", _engine(data.get("engine"))),
     )
     parts: list[Block] = [Facts(facts)]
     if data.get("run"):
@@ -41,6 +42,10 @@ def _build(data: Data) -> list[Block]:
     if data.get("verdict"):
         parts += verdict_blocks(data["verdict"])
     return parts
+
+
+def _engine(loaded: Data | None) -> str:
+    return f"{loaded['engine']} at {loaded['address']}" if loaded else ""
 
 
 def _fresh(fresh: list[Data], total: int) -> str:

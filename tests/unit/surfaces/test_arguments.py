@@ -14,7 +14,7 @@ from jupyter_containerize.surfaces.requests import request_of
 #: One line for each command, with as many of its options as go together.
 LINES = {
     "build": "nb.ipynb -t a/b:1 --base host --include x --include y --allow-errors --allow-secret z "
-    "--max-file-size 1G -e A=1 -e B --kernel k --cell-timeout 1m -o oci:out --builder daemonless "
+    "--max-file-size 1G -e A=1 -e B --kernel k --cell-timeout 1m -o oci:out --to docker --builder daemonless "
     "--run --verify -p e=5 --network --mount /tmp:/data --memory 1G --processes 9 --timeout 2h "
     "--runtime sandbox --rtol 1e-3 --store s --json",
     "plan": "nb.ipynb --no-execute --include x --mount /tmp:/data",

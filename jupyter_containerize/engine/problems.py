@@ -1,0 +1,177 @@
+"""What the SDK, the connection and the engine say, as errors of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from ..errors import ContainerizeError
+from .address import Address
+from .sdk import sdk
+
+
+@contextlib.contextmanager
+def explained(address: Address, doing: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a `ContainerizeError` about `doing` something.
+
+    Errors: `no-engine`, `engine-permission`, `engine-lost`, `engine-tls`, `engine-too-old`, and
+    those of `refused`.
+    """
+    try:
+        yield
+    except ContainerizeError:
+        raise
+    except OSError as error:  # requests' errors are OSErrors too
+        raise _connection(address, doing, error) from error
+    except Exception as error:
+        docker = sdk()
+        if isinstance(error, docker.errors.InvalidVersion):
+            raise too_old(str(error)) from error
+        if isinstance(error, docker.errors.DockerException):
+            cause = error.__cause__ or error.__context__
+            if isinstance(cause, OSError):
+                raise _connection(address, doing, cause) from error
+            raise refused(doing, str(error)) from error
+        if type(error).__module__.partition(".")[0] in ("urllib3", "http", "requests"):
+            raise _lost(address, doing, error) from error
+        raise
+
+
+def _connection(address: Address, doing: str, error: OSError) -> ContainerizeError:
+    docker = sdk()
+    if isinstance(error, docker.errors.APIError):
+        return refused(doing, str(error.explanation or error), status=error.status_code)
+    said = _innermost(error)
+    if isinstance(said, PermissionError):
+        return ContainerizeError(
+            "engine-permission",
+            what=f"You may not use the Docker engine at {address.url}.",
+            why=f"The socket refuses this user: {said.strerror}.",
+            fix=(
+                "Join the group that owns the socket (`sudo usermod -aG docker $USER`, then log in "
+                "again), use a rootless engine, or do without: --builder daemonless, "
+                "--runtime sandbox."
+            ),
+        )
+    text = str(error)
+    if "CERTIFICATE" in text or "SSL" in text or "certificate" in text:
+        return ContainerizeError(
+            "engine-tls",
+            what=f"There is no trusted connection to the Docker engine at {address.url}.",
+            why=_short(text),
+            fix="Check DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem) and DOCKER_TLS_VERIFY, or the context.",
+        )
+    if isinstance(said, FileNotFoundError | ConnectionRefusedError) or "refused" in text:
+        return no_engine(address, str(said))
+    if "name or service not known" in text.lower() or "resolve" in text.lower():
+        return no_engine(address, _short(text))
+    return _lost(address, doing, error)
+
+
+def no_engine(address: Address, why: str) -> ContainerizeError:
+    """Return the error for nobody listening at `address`."""
+    return ContainerizeError(
+        "no-engine",
+        what=f"No Docker engine answers at {address.url} (from {address.source}).",
+        why=why,
+        fix=(
+            "Start it (`sudo systemctl start docker`, or Docker Desktop), set DOCKER_HOST or "
+            "`docker context use`, or do without: --builder daemonless, --runtime sandbox."
+        ),
+    )
+
+
+def _lost(address: Address, doing: str, error: Exception) -> ContainerizeError:
+    return ContainerizeError(
+        "engine-lost",
+        what=f"The Docker engine stopped answering while {doing}.",
+        why=f"{address.url}: {_short(str(error)) or type(error).__name__}",
+        fix="See that it runs (`docker info`), then try again.",
+    )
+
+
+def too_old(why: str) -> ContainerizeError:
+    """Return the error for an engine whose API lacks what we need."""
+    return ContainerizeError(
+        "engine-too-old",
+        what="The Docker engine is too old.",
+        why=why,
+        fix="Update it: Docker 19.03, podman 4, or newer.",
+    )
+
+
+def refused(doing: str, said: str, *, status: int | None = None) -> ContainerizeError:
+    """Return the error for what the engine `said` while `doing` something.
+
+    Errors: `port-in-use`, `name-in-use`, `engine-no-space`, `no-gpu`, `mount-missing`,
+    `engine-refused`.
+    """
+    said = " ".join(said.split())
+    for pattern, code, what, fix in _KNOWN:
+        if re.search(pattern, said, re.IGNORECASE):
+            return ContainerizeError(code, what=what, why=_short(said), fix=fix)
+    return ContainerizeError(
+        "engine-refused",
+        what=f"The Docker engine refused while {doing}.",
+        why=_short(said) + (f" (HTTP {status})" if status else ""),
+        fix="See what the engine's own log says about it.",
+    )
+
+
+_KNOWN = (
+    (
+        r"port is already allocated|address already in use|ports are not available",
+        "port-in-use",
+        "A port of this machine cannot be opened.",
+        "Choose another one: --port 0:PORT, or --port PORT alone, takes any free one.",
+    ),
+    (
+        r"name .* is already in use",
+        "name-in-use",
+        "The engine has another container of this name.",
+        "Remove that one (`docker rm NAME`), then try again.",
+    ),
+    (
+        r"no space left on device|disk quota exceeded",
+        "engine-no-space",
+        "The Docker engine has no space left.",
+        "Free some: `docker system df` shows what takes it, `docker system prune` removes the unused.",
+    ),
+    (
+        r"could not select device driver|gpu|nvidia",
+        "no-gpu",
+        "The Docker engine has no GPU to give.",
+        "Install the NVIDIA Container Toolkit on its machine, or leave --gpus out.",
+    ),
+    (
+        r"bind source path does not exist|mount.*no such file",
+        "mount-missing",
+        "A path to be mounted does not exist where the Docker engine runs.",
+        "Mounts are paths of the engine's machine. Correct --mount HOST:PATH, or use a local engine.",
+    ),
+)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Return the operating system's error that others were made of."""
+    seen = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        inside = [
+            one
+            for one in (*error.args, getattr(error, "reason", None))
+            if isinstance(one, BaseException)
+        ]
+        below = inside[0] if inside else error.__cause__ or error.__context__
+        if below is None:
+            break
+        error = below
+    return error
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _WHY else f"{text[: _WHY - 1]}…"
+
+
+_WHY = 500
