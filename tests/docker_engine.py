@@ -75,6 +75,7 @@ class Engine:
                 ["unshare", "-m", "-n", "sh", "-ec", f'{setup}{inside}exec "$@"', "sh", *command],
                 stdout=log,
                 stderr=log,
+                cwd=self.folder,  # conmon leaves files where it is started
             )
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self.is_up():

