@@ -68,6 +68,9 @@ debian:
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	      apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
 
+# For registries, and for images of other platforms.
+DEBIAN_PACKAGES += docker-registry openssl perl-base qemu-user-static
+
 lint: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .

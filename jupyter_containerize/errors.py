@@ -80,3 +80,13 @@ def interrupted(command: str) -> ContainerizeError:
         what=f"`{command}` was interrupted; nothing half-made is left.",
         fix="Start it again: what was finished before is reused.",
     )
+
+
+def needs_extra(extra: str, module: str, *, doing: str) -> ContainerizeError:
+    """Return the error for a `module` that only the extra `extra` of this package brings."""
+    return ContainerizeError(
+        "extra-missing",
+        what=f"{doing} needs the package {module}, which is not installed.",
+        why=f"It comes with the extra `{extra}`: a kernel's environment stays light without it.",
+        fix=f"pip install 'jupyter-containerize[{extra}]'",
+    )

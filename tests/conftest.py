@@ -132,3 +132,17 @@ def chromium(browser):
     """A headless Chromium of Playwright."""
     with browser.chromium() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def registries(require):
+    """The module tests/docker_registry.py, where Debian's registry is installed."""
+    require(shutil.which("docker-registry"), "docker-registry (Debian: docker-registry)")
+    return _module("docker_registry")
+
+
+@pytest.fixture(scope="session")
+def registry(registries, tmp_path_factory):
+    """A real registry on loopback, without authentication and TLS."""
+    with registries.Registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running

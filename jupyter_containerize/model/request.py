@@ -120,6 +120,19 @@ class TagRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PushRequest:
+    """Push `image` to `reference` in a registry; "" is the image of that name, or the newest.
+
+    `compression` is gzip or zstd, "" for the default.
+    """
+
+    reference: str
+    image: str = ""
+    compression: str = ""
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DiffRequest:
     """Compare the images `old` and `new`."""
 
@@ -170,6 +183,7 @@ Request = (
     | StoreRequest
     | ImageRequest
     | TagRequest
+    | PushRequest
     | DiffRequest
     | RemoveRequest
     | LogsRequest
@@ -192,6 +206,7 @@ REQUESTS: dict[str, type[Request]] = {
     "inspect": ImageRequest,
     "diff": DiffRequest,
     "tag": TagRequest,
+    "push": PushRequest,
     "gc": StoreRequest,
     "validate": ImageRequest,
     "doctor": DoctorRequest,

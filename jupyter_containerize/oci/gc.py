@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.image import Image
 from ..model.plan import LABEL_SNAPSHOT
+from . import compression
 from .disk import read_or_none, writing
 from .documents import DOCUMENT_FOLDERS, hex_of
 from .locks import is_locked, locked
@@ -44,6 +45,12 @@ def collect(store: Store) -> Freed:
         for image_digest in removed:
             store.forget_image(image_digest)
         live = {hex_of(digest) for image in kept for digest in _blobs_of(image)}
+        live |= {
+            hex_of(digest)
+            for image in kept
+            for layer in image.layers
+            for digest in compression.keep_alive(store, layer.diff_id)
+        }
         blobs = [entry for entry in _entries(store, "blobs/sha256") if entry.name not in live]
         freed = sum(remove_path(entry.path) for entry in blobs)
         folders = [entry for entry in _entries(store, "unpacked") if not _is_live(entry, live)]
@@ -78,7 +85,8 @@ def _is_live(unpacked: os.DirEntry[str], live: set[str]) -> bool:
 
 def _forget_keys(store: Store) -> int:
     freed = 0
-    for entry in _entries(store, "keys"):
+    records = [*_entries(store, "keys"), *_entries(store, compression.FOLDER)]
+    for entry in records:
         digest = str(_field(entry.path, "digest")).removeprefix("sha256:")
         if not os.path.exists(os.path.join(store.root, "blobs", "sha256", digest)):
             freed += remove_path(entry.path)

@@ -29,6 +29,7 @@ _HELP = {
     "inspect": "show what is in an image, and why",
     "diff": "show what changed between two images, and what that costs",
     "tag": "give an image another name",
+    "push": "bring an image into a registry",
     "gc": "free what no image or run needs any more",
     "validate": "recompute every digest of an image",
     "doctor": "tell what works on this machine, and what to do about the rest",
@@ -258,6 +259,13 @@ def _rest(made: dict[str, Parser]) -> None:
     made["diff"].add_argument("new", metavar="B", help="with this one")
     made["tag"].add_argument("image", metavar="IMAGE", help="name or digest")
     made["tag"].add_argument("name", metavar="NAME:TAG", help="the further name")
+    made["push"].add_argument(
+        "image", metavar="IMAGE", nargs="?", help="name or digest (default: REF's, or the newest)"
+    )
+    made["push"].add_argument("reference", metavar="REF", help="registry/repository:tag")
+    made["push"].add_argument(
+        "--compression", metavar="NAME", help="how layers are compressed: gzip (default) or zstd"
+    )
     made["doctor"].add_argument(
         "notebook", metavar="NOTEBOOK", nargs="?", help="look at this notebook's kernel as well"
     )

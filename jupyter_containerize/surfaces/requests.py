@@ -16,6 +16,7 @@ from ..model.request import (
     DoctorRequest,
     ImageRequest,
     LogsRequest,
+    PushRequest,
     RemoveRequest,
     Request,
     RunRequest,
@@ -241,6 +242,12 @@ _MAKERS: dict[str, _Maker] = {
     "diff": lambda args, store, _: DiffRequest(image_name(args.old), image_name(args.new), store),
     "tag": lambda args, store, _: TagRequest(
         image_name(args.image), str(Reference.parse(args.name)), store
+    ),
+    "push": lambda args, store, _: PushRequest(
+        str(Reference.parse(args.reference)),
+        image_name(args.image or ""),
+        args.compression or "",
+        store,
     ),
     "rm": lambda args, store, _: RemoveRequest(tuple(args.names), store),
     "logs": lambda args, store, _: LogsRequest(args.run or "", bool(args.follow), store),

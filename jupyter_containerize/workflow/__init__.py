@@ -28,6 +28,7 @@ _MODULES = {
     "ls": "images",
     "rm": "images",
     "tag": "images",
+    "push": "pushing",
     "gc": "images",
     "validate": "images",
     "inspect": "contents",

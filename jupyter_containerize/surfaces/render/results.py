@@ -198,6 +198,15 @@ def _tag(data: Data) -> list[Block]:
     return [Notice(Tone.GOOD, f"{image['id']} is now {', '.join(image['names'])}.")]
 
 
+def _push(data: Data) -> list[Block]:
+    sent = f"{data['layers_sent']} of {units.number(data['layers'], 'layer')}"
+    facts = (
+        ("pushed", data["reference"]),
+        ("sent", f"{units.size(data['sent_bytes'])} in {sent}, the others were there already"),
+    )
+    return [Facts(facts)]
+
+
 def _gc(data: Data) -> list[Block]:
     freed = data["freed"]
     what = ", ".join(
@@ -289,6 +298,7 @@ _VIEWS: dict[str, Callable[[Data], list[Block]]] = {
     "ls": _ls,
     "rm": _rm,
     "tag": _tag,
+    "push": _push,
     "gc": _gc,
     "validate": _validate,
     "inspect": _inspect,

@@ -31,6 +31,7 @@ LINES = {
     "inspect": "a",
     "diff": "a b",
     "tag": "a b:2",
+    "push": "a localhost:5000/a/b:2 --compression zstd --store s",
     "gc": "",
     "validate": "a",
     "doctor": "nb.ipynb",
