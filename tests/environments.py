@@ -80,6 +80,20 @@ ENVIRONMENTS: dict[str, list[str]] = {
         "tqdm",
         "xarray",
     ],
+    # Other people's clients of an inference service.
+    "clients": ["schemathesis", "tritonclient[http]"],
+}
+
+#: What `make bench` compares the service with: one environment a peer, made on demand only.
+PEERS: dict[str, list[str]] = {
+    f"peer-{name}": [*packages, "pandas", "scikit-learn", "tensorflow-cpu"]
+    for name, packages in {
+        "bentoml": ["bentoml"],
+        "fastapi": ["fastapi", "granian", "httptools", "msgspec", "orjson", "uvicorn[standard]"],
+        "litserve": ["litserve"],
+        "mlflow": ["mlflow"],
+        "mlserver": ["mlserver"],
+    }.items()
 }
 
 
@@ -90,7 +104,8 @@ def folder() -> Path:
 
 def python_of(name: str) -> Path:
     """Make the environment if it is missing or outdated; return its Python."""
-    wanted = "\n".join([sys.version, *ENVIRONMENTS[name]])
+    requirements = (ENVIRONMENTS | PEERS)[name]
+    wanted = "\n".join([sys.version, *requirements])
     digest = hashlib.sha256(wanted.encode()).hexdigest()
     place = folder() / name
     python = place / "bin" / "python"
@@ -105,7 +120,7 @@ def python_of(name: str) -> Path:
         subprocess.run([*uv, "venv", "--clear", "-q", "--python", base, str(place)], check=True)
         subprocess.run(
             [*uv, "pip", "install", "-q", "--python", str(python), "--compile-bytecode",
-             *ENVIRONMENTS[name]],
+             *requirements],
             check=True,
         )  # fmt: skip
         stamp.write_text(digest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from ..problem import CannotStart
 
@@ -21,9 +22,8 @@ class Tensor(NamedTuple):
     name: str
     datatype: str
     shape: tuple[int, ...]  # -1: any; the first axis is rows where rows are stacked
-    optional: bool = False
-    nullable: bool = False
-    content: str = "text"  # of BYTES: text (str) or bytes
+    optional: bool = False  # may be left out or null
+    format: str = "text"  # of BYTES: text (str), or base64 in JSON (bytes)
     categories: tuple[Any, ...] = ()
 
     @property
@@ -47,6 +47,11 @@ class Artifact(NamedTuple):
     example: Any
     fork_safe: bool
     raw: dict[str, Any]
+
+    @property
+    def quoted_name(self) -> str:
+        """The name as it stands in URLs."""
+        return quote(self.name, safe="")
 
     @property
     def stacked(self) -> bool:
@@ -73,8 +78,8 @@ def read_artifact(folder: str) -> Artifact:
             adapter=raw["adapter"],
             framework=_framework(raw.get("framework") or {}),
             style=signature["style"],
-            inputs=tuple(_tensor(one, signature["style"]) for one in signature["inputs"]),
-            outputs=tuple(_tensor(one, signature["style"]) for one in signature["outputs"]),
+            inputs=tuple(_tensor(one) for one in signature["inputs"]),
+            outputs=tuple(_tensor(one) for one in signature["outputs"]),
             batches=bool(raw.get("batches", False)),
             max_batch_size=int(raw.get("max_batch_size") or 64),
             example=raw.get("example"),
@@ -100,9 +105,8 @@ def _framework(data: dict[str, str]) -> str:
     return " ".join(part for part in (data.get("name", ""), data.get("version", "")) if part)
 
 
-def _tensor(data: dict[str, Any], style: str) -> Tensor:
+def _tensor(data: dict[str, Any]) -> Tensor:
     datatype = data["dtype"]
-    can_miss = style == "frame" and datatype in ("FP16", "FP32", "FP64", "BYTES")
     if datatype not in DATATYPES:
         raise ValueError(f"{data['name']}: dtype {datatype!r} is not one of {', '.join(DATATYPES)}")
     return Tensor(
@@ -110,7 +114,6 @@ def _tensor(data: dict[str, Any], style: str) -> Tensor:
         datatype=datatype,
         shape=tuple(int(size) for size in data["shape"]),
         optional=bool(data.get("optional")),
-        nullable=bool(data.get("nullable", can_miss)),
-        content=data.get("content") or "text",
+        format=data.get("format") or "text",
         categories=tuple(data.get("categories") or ()),
     )

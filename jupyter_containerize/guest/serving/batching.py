@@ -1,7 +1,7 @@
 """Requests that wait for the model, put together as far as the model takes batches.
 
-There is no waiting for company when the model is free: what has arrived by then is the batch. While
-the model runs, requests gather by themselves, the more the slower it is. Nothing polls.
+While the model runs, requests gather by themselves, the more the slower it is; when it is free,
+what has come by then is the batch, perhaps after a short wait (`Company`). Nothing polls.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from .board import LAYOUT, Counts
+from .company import Company
 from .loop import Loop
 from .problems import Problem
 
@@ -66,7 +67,14 @@ class Batcher:
     """
 
     def __init__(
-        self, calls: Calls, loop: Loop, counts: Counts, *, max_batch: int, max_queue: int
+        self,
+        calls: Calls,
+        loop: Loop,
+        counts: Counts,
+        *,
+        max_batch: int,
+        max_queue: int,
+        longest_wait_s: float,
     ) -> None:
         self.slow = False
         self._calls = calls
@@ -74,6 +82,7 @@ class Batcher:
         self._cells = counts.cells
         self._counts = counts
         self._max_batch = max_batch
+        self._company = Company(longest_s=longest_wait_s, most=max_batch)
         self._max_queue = max_queue
         self._queue: deque[Job] = deque()
         self._running = 0
@@ -86,10 +95,11 @@ class Batcher:
         """Whether nothing waits or runs."""
         return not self._queue and not self._running and not self._done
 
-    @property
-    def has_batch(self) -> bool:
-        """Whether the loop must not sleep before the next round."""
-        return bool(self._queue) and not self.threaded
+    def wait_s(self, now: float) -> float | None:
+        """How long the loop may sleep for all the batcher knows."""
+        if not self._queue or self._running:
+            return None
+        return max(self._company.until - now, 0.0)
 
     def put(self, job: Job) -> None:
         """Take a job. Errors: `Problem` 429 when too many wait."""
@@ -111,13 +121,15 @@ class Batcher:
             _deliver(jobs, results)
         if not self._queue or self._running:
             return
-        if self.threaded:
-            self._start()
-            return
         while len(self._queue) < self._max_batch and self._loop.gather():
-            pass
+            pass  # what came while we read the others
+        if self._company.worth_waiting(len(self._queue), time.monotonic()):
+            return
         jobs = self._take()
-        if jobs:
+        if jobs and self.threaded:
+            self._running = len(jobs)
+            self._to_run.put(jobs)
+        elif jobs:
             _deliver(jobs, self._run(jobs))
 
     def expire(self, now: float) -> None:
@@ -141,12 +153,6 @@ class Batcher:
     def end_calls(self) -> None:
         """Make `serve_calls` return."""
         self._to_run.put(None)
-
-    def _start(self) -> None:
-        jobs = self._take()
-        if jobs:
-            self._running = len(jobs)
-            self._to_run.put(jobs)
 
     def _take(self) -> list[Job]:
         """Take the next jobs that go together, first come first served."""
@@ -186,6 +192,7 @@ class Batcher:
             seconds = time.monotonic() - started
             self._cells[LAYOUT.call_started] = 0.0
             self._counts.call(sum([job.rows for job in jobs]), seconds)
+            self._company.ran(len(jobs), seconds)
             if seconds > SLOW_CALL_SECONDS:
                 self.slow = True
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 BROKEN = select.EPOLLHUP | select.EPOLLERR
 SWEEP_SECONDS = 1.0
+_COARSE_SECONDS = 0.01
 
 Callback = Callable[[int], None]
 
@@ -74,7 +75,11 @@ class Loop:
         self._running = True
         poll, handle = self._epoll.poll, self._handle
         while self._running:
-            handle(poll(self.wait_s()))
+            wait_s = self.wait_s()
+            if wait_s is not None and 0 < wait_s < _COARSE_SECONDS:
+                select.select((self._epoll,), (), (), wait_s)  # epoll itself counts milliseconds
+                wait_s = 0
+            handle(poll(wait_s))
             self.on_round()
             if self.now >= self._next_sweep:
                 self._next_sweep = self.now + SWEEP_SECONDS

@@ -77,14 +77,9 @@ class Model:
 
 
 def _load(artifact: Artifact) -> Any:
-    name = artifact.adapter
     try:
-        if "." in name or ":" in name:
-            adapter = importlib.import_module(name.partition(":")[0])
-        else:
-            package = __package__.rpartition(".")[0]
-            adapter = importlib.import_module(f"{package}.adapters.{name}")
-        return adapter.load(artifact.folder, artifact.raw)
+        adapters = importlib.import_module(f"{__package__.rpartition('.')[0]}.adapters")
+        model, _ = adapters.load(artifact.folder)
     except Exception as error:
         import traceback  # noqa: PLC0415 - only where something went wrong
 
@@ -93,6 +88,7 @@ def _load(artifact: Artifact) -> Any:
             f"The model cannot be loaded: {type(error).__name__}: {error}\n"
             "The traceback is above. Build the image again where the model loads."
         ) from error
+    return model
 
 
 def _tensors(artifact: Artifact) -> PlainTensors:

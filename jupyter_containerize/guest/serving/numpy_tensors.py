@@ -30,10 +30,8 @@ class NumpyTensors(PlainTensors):
         return memoryview(self._np.empty(size_bytes, self._np.uint8))
 
     def _dtype_in(self, tensor: Tensor) -> Any:
-        if tensor.nullable and tensor.datatype in INTEGERS:
-            return self._dtypes["FP64"]
-        if tensor.nullable and tensor.datatype == "BOOL":
-            return self._np.dtype(object)
+        if tensor.optional and tensor.datatype not in FLOATS:
+            return self._np.dtype(object)  # it may hold None
         return self._dtypes.get(tensor.datatype, self._np.dtype(object))
 
     def parse(self, data: Any, tensor: Tensor, shape: tuple[int, ...], where: str) -> Any:
@@ -58,11 +56,11 @@ class NumpyTensors(PlainTensors):
             with self._np.errstate(over="ignore"):
                 cast = array.astype(dtype)
             return cast if dtype.itemsize == 8 or self._np.isfinite(cast).all() else None  # noqa: PLR2004
-        if tensor.datatype in INTEGERS and kind in "iu" and not tensor.nullable and array.size:
+        if tensor.datatype in INTEGERS and kind in "iu" and not tensor.optional and array.size:
             low, high = INTEGERS[tensor.datatype]
             if int(array.min()) >= low and int(array.max()) <= high:
                 return array.astype(dtype, copy=False)
-        if tensor.datatype == "BOOL" and kind == "b" and not tensor.nullable:
+        if tensor.datatype == "BOOL" and kind == "b" and not tensor.optional:
             return array
         return None
 
@@ -111,9 +109,8 @@ class NumpyTensors(PlainTensors):
 
     def missing(self, tensor: Tensor, rows: int) -> Any:
         """Return a column without any value."""
-        number = tensor.datatype in FLOATS or tensor.datatype in INTEGERS
-        dtype = self._dtypes[tensor.datatype] if tensor.datatype in FLOATS else float
-        return self._np.full(rows, float("nan") if number else None, dtype if number else object)
+        missing = float("nan") if tensor.datatype in FLOATS else None
+        return self._np.full(rows, missing, self._dtype_in(tensor))
 
     def result(self, value: Any, tensor: Tensor) -> Any:
         """Return what the model returned as an array of the signature's datatype.

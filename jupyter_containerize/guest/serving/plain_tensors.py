@@ -8,7 +8,7 @@ from typing import Any
 
 from .artifact import Tensor
 from .problems import wrong_input
-from .values import bad_count, checked, flattened, leaf_of, refolded
+from .values import FLOATS, bad_count, checked, flattened, leaf_of, refolded
 from .wire import pack_bytes, unpack_bytes
 
 #: Datatype to struct's code of one element.
@@ -56,7 +56,7 @@ class PlainTensors:
 
     def missing(self, tensor: Tensor, rows: int) -> Any:
         """Return a column without any value."""
-        value = float("nan") if tensor.datatype.startswith(("FP", "INT", "UINT")) else None
+        value = float("nan") if tensor.datatype in FLOATS else None
         return [value] * rows
 
     def result(self, value: Any, tensor: Tensor) -> Any:  # noqa: ARG002 - arrays need the datatype

@@ -85,7 +85,6 @@ def _rows(given: Any, artifact: Artifact, tensors: PlainTensors) -> Asked:
         if len(values) < count and tensor.optional:
             if not values:
                 continue
-            tensor = tensor._replace(nullable=True)  # noqa: PLW2901 - some rows lack it
             values = [row.get(tensor.name) for row in rows]
         shape = (count, *tensor.shape[1:])
         try:

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from . import infer
+from .artifact import Artifact
 from .batching import Batcher
 from .board import Board
 from .connection import Connection, Request
-from .documents import Document, Documents
+from .documents import Documents
 from .exchange import Exchange, Records
 from .http1 import Head, HeadParser
 from .inference import Inference
@@ -63,7 +64,7 @@ class Service:
         self._number = 0
         self._prefix = os.urandom(4).hex()
         self._routes = _routes(
-            self._name,
+            model.artifact,
             Inference(model, batcher, settings),
             Documents(model.artifact, settings),
             live=lambda exchange, _: exchange.reply(200, b'{"live":true}'),
@@ -141,7 +142,7 @@ class Service:
 
 
 def _routes(
-    name: str,
+    artifact: Artifact,
     inference: Inference,
     documents: Documents,
     *,
@@ -152,25 +153,23 @@ def _routes(
     routes = {
         "/v2/health/live": Route("health", "GET", live),
         "/v2/health/ready": Route("health", "GET", ready),
-        "/v2": Route("metadata", "GET", _fixed(documents.server)),
         "/predict": Route("predict", "POST", inference.predict),
         "/metrics": Route("metrics", "GET", metrics),
     }
-    model = f"/v2/models/{quote(name, safe='')}"
+    model = f"/v2/models/{artifact.quoted_name}"
     for base in (model, f"{model}/versions/{infer.VERSION}"):
-        routes[base] = Route("metadata", "GET", _fixed(documents.model))
         routes[f"{base}/ready"] = Route("health", "GET", ready)
         routes[f"{base}/infer"] = Route("infer", "POST", inference.infer)
-    for path, document in documents.pages.items():
-        routes[path] = Route("pages", "GET", _fixed(document))
+    for path in documents.makers:
+        endpoint = "metadata" if path.startswith("/v2") else "pages"
+        routes[path] = Route(endpoint, "GET", _document(documents, path))
     return routes
 
 
-def _fixed(document: Document) -> Answer:
+def _document(documents: Documents, path: str) -> Answer:
     def answer(exchange: Exchange, _: Request) -> None:
-        exchange.reply(
-            200, document.body, content_type=document.content_type, headers=document.headers
-        )
+        found = documents.get(path)
+        exchange.reply(200, found.body, content_type=found.content_type, headers=found.headers)
 
     return answer
 

@@ -18,7 +18,7 @@ class Settings(NamedTuple):
     host: str = ""  # every address of the container
     workers: int = 0
     max_batch: int = 0  # 0: the model's own
-    batch_wait_ms: float = 0.0
+    batch_wait_ms: float = 5.0  # at most, for company; half a call of the model is never exceeded
     max_queue: int = 512  # requests that wait in one worker
     max_body_bytes: int = 64 * MIB
     max_memory_bytes: int = 512 * MIB  # bodies that one worker holds at one time

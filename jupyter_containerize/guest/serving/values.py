@@ -63,13 +63,13 @@ def kind_of(tensor: Tensor) -> str:
     elif datatype == "BOOL":
         kind = "true or false"
     elif datatype == "BYTES":
-        kind = "a string" if tensor.content == "text" else "a string of base64"
+        kind = "a string" if tensor.format == "text" else "a string of base64"
     elif datatype in INTEGERS:
         low, high = INTEGERS[datatype]
         kind = f"a whole number from {low} to {high} ({datatype})"
     else:
         kind = f"a number ({datatype})"
-    return f"{kind} or null" if tensor.nullable and datatype != "JSON" else kind
+    return f"{kind} or null" if tensor.optional and datatype != "JSON" else kind
 
 
 def leaf_of(tensor: Tensor) -> Callable[[Any], Any]:
@@ -86,7 +86,7 @@ def leaf_of(tensor: Tensor) -> Callable[[Any], Any]:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
-            return float(value) if tensor.nullable else value
+            return value
         raise ValueError(expected)
 
     def number(value: Any) -> Any:
@@ -116,15 +116,14 @@ def leaf_of(tensor: Tensor) -> Callable[[Any], Any]:
     if datatype == "JSON":
         return lambda value: value
     plain: Callable[[Any], Any]
-    missing: float | None = NAN
+    missing: float | None = None
     if datatype in INTEGERS:
         plain = integer
     elif datatype in FLOATS:
-        plain = number
+        plain, missing = number, NAN
     else:
-        missing = None
-        plain = boolean if datatype == "BOOL" else text if tensor.content == "text" else raw
-    if tensor.nullable:
+        plain = boolean if datatype == "BOOL" else text if tensor.format == "text" else raw
+    if tensor.optional:
         return lambda value: missing if value is None else plain(value)
     return plain
 

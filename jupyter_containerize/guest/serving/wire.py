@@ -40,7 +40,7 @@ def unpack_bytes(data: memoryview, tensor: Tensor, count: int, where: str) -> li
 
 
 def _element(data: bytes, tensor: Tensor, where: str) -> Any:
-    if tensor.datatype == "BYTES" and tensor.content == "bytes":
+    if tensor.datatype == "BYTES" and tensor.format == "base64":
         return data
     try:
         text = data.decode()
@@ -74,7 +74,7 @@ def as_text(value: Any, tensor: Tensor) -> Any:
 def readable(value: Any, tensor: Tensor) -> Any:
     """Return an element as it stands in JSON for people: base64 for bytes."""
     if isinstance(value, bytes):
-        if tensor.content == "bytes":
+        if tensor.format == "base64":
             return base64.b64encode(value).decode("ascii")
         return value.decode(errors="replace")
     return value

@@ -74,6 +74,7 @@ class _Worker:
             records.counts,
             max_batch=settings.max_batch or model.artifact.max_batch_size,
             max_queue=settings.max_queue,
+            longest_wait_s=settings.batch_wait_ms / 1000 if model.artifact.batches else 0.0,
         )
         self._service = Service(
             model,
@@ -173,7 +174,8 @@ class _Worker:
                     connection.expire()
 
     def _wait(self) -> float | None:
-        """How long the loop may sleep: not with a batch to run, a second with clients, else for ever."""
-        if self._batcher.has_batch:
-            return 0.0
+        """How long the loop may sleep: until the next batch, a second with clients, else for ever."""
+        wait_s = self._batcher.wait_s(time.monotonic())
+        if wait_s is not None:
+            return wait_s
         return 1.0 if self._service.connections else None
