@@ -83,8 +83,12 @@ class Running:
         if number is None:
             raise RuntimeError(text + done.stderr)
         bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-        broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
-        errors = (int(bad.group(1)) if bad else 0) + sum(map(int, broken.groups() if broken else ()))
+        broken = re.search(
+            r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text
+        )
+        errors = (int(bad.group(1)) if bad else 0) + sum(
+            map(int, broken.groups() if broken else ())
+        )
         return Load(
             int(number.group(1)), errors, float(number.group(2)), cpu,
             _latency(text, "50%"), _latency(text, "99%"),
@@ -119,7 +123,13 @@ def running(side: Side, model: str, folder: str) -> Iterator[Running]:
     """Start a server and wait until it answers the very request it will be measured with."""
     ports = [_free_port() for _ in range(3)]
     python = python_of(side.environment)
-    names = {"python": python, "bin": os.path.dirname(python), "port": str(ports[0]), "port1": str(ports[1]), "port2": str(ports[2])}
+    names = {
+        "python": python,
+        "bin": os.path.dirname(python),
+        "port": str(ports[0]),
+        "port1": str(ports[1]),
+        "port2": str(ports[2]),
+    }
     command = [part.format(**names) for part in side.command]
     environ = {
         **os.environ,

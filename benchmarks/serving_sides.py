@@ -137,7 +137,7 @@ def ours(model: str, folder: str, ask: Ask, *, name: str = "this service", **set
     )
 
 
-def fastapi(model: str, ask: Ask) -> Side:
+def fastapi(ask: Ask) -> Side:
     """Return the hand-written app under uvicorn."""
     command = ("{python}", "-m", "uvicorn", "fastapi_app:app", "--port", "{port}",
                "--log-level", "warning")  # fmt: skip

@@ -18,7 +18,10 @@ from .loop import Loop
 from .problems import Problem
 
 #: A model whose calls take longer than this gets the main thread for itself.
-SLOW_CALL_SECONDS = 0.01
+_SLOW_SECONDS = 0.01
+#: After so many quicker ones in a row the loop may run the model itself; twice as many after
+#: each time that this went wrong.
+_QUICK_CALLS = 32
 
 Tensors = dict[str, Any]
 Results = list[Tensors]
@@ -61,9 +64,9 @@ class Batcher:
     """The queue, and the model behind it.
 
     A quick model is run by the loop itself, between two rounds: nothing is handed from thread to
-    thread. As soon as a call takes long, the loop moves to a thread of its own, so that health,
-    metrics and refusals are answered while the model runs. The model always stays in the main
-    thread, which loaded it.
+    thread. As long as a model is not known to be quick, the loop has a thread of its own, so that
+    health, metrics and refusals are answered while the model runs. The model always stays in the
+    main thread, which loaded it.
     """
 
     def __init__(
@@ -76,7 +79,9 @@ class Batcher:
         max_queue: int,
         longest_wait_s: float,
     ) -> None:
-        self.slow = False
+        self.threaded = True
+        self._quick_in_a_row = 0
+        self._quick_calls = _QUICK_CALLS
         self._calls = calls
         self._loop = loop
         self._cells = counts.cells
@@ -88,7 +93,6 @@ class Batcher:
         self._running = 0
         self._to_run: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
         self._done: deque[tuple[list[Job], list[Any]]] = deque()
-        self.threaded = False
 
     @property
     def is_idle(self) -> bool:
@@ -146,9 +150,16 @@ class Batcher:
             self._done.append((jobs, self._run(jobs)))
             self._loop.wake()
 
-    def go_threaded(self) -> None:
-        """From now on leave running batches to `serve_calls`."""
-        self.threaded = True
+    @property
+    def wants_change(self) -> bool:
+        """Whether the loop had better leave its thread, or take one; only between batches."""
+        return not self._running and self.threaded == (self._quick_in_a_row >= self._quick_calls)
+
+    def change(self) -> None:
+        """Run the model the other way from now on."""
+        self.threaded = not self.threaded
+        if self.threaded:
+            self._quick_calls *= 2
 
     def end_calls(self) -> None:
         """Make `serve_calls` return."""
@@ -193,8 +204,7 @@ class Batcher:
             self._cells[LAYOUT.call_started] = 0.0
             self._counts.call(sum([job.rows for job in jobs]), seconds)
             self._company.ran(len(jobs), seconds)
-            if seconds > SLOW_CALL_SECONDS:
-                self.slow = True
+            self._quick_in_a_row = 0 if seconds > _SLOW_SECONDS else self._quick_in_a_row + 1
 
     def _run_alone(self, job: Job) -> Any:
         try:

@@ -139,7 +139,11 @@ class Connection:
         if not data:
             self._end_of_input()
             return
-        self._buffer = self._buffer + data if self._buffer else data
+        if self._buffer:
+            self._buffer += data
+        else:
+            self._buffer = data
+            self.deadline = self._server.loop.now + self._server.settings.read_seconds
         if self._state == _READING:
             self._advance()
         elif len(self._buffer) > _READ_BYTES:
@@ -188,8 +192,6 @@ class Connection:
             if data.startswith(b"\r\n"):
                 self._buffer = data[2:]
                 return True
-            if not self.deadline or self._server.slots[self.slot] == IDLE or not end:
-                self.deadline = self._server.loop.now + self._server.settings.read_seconds
             return False
         server = self._server
         head = server.parser.parse(bytes(data[:end]))
@@ -210,7 +212,7 @@ class Connection:
         self.deadline = server.loop.now + server.settings.read_seconds
         if length < 0:
             self._chunks = Chunks(limit)
-            self._buffer = bytearray(data[end + 4 :])
+            self._buffer = data[end + 4 :]
             return True
         body_view = server.allocate(length)
         body_view[:at_hand] = data[end + 4 :]
@@ -220,8 +222,10 @@ class Connection:
 
     def _take_chunks(self) -> bool:
         chunks = self._chunks
-        if chunks is None or not isinstance(self._buffer, bytearray):
+        if chunks is None:
             return False
+        if not isinstance(self._buffer, bytearray):
+            self._buffer = bytearray(self._buffer)
         self.deadline = self._server.loop.now + self._server.settings.read_seconds
         if not chunks.feed(self._buffer):
             return False

@@ -7,6 +7,7 @@ worker, as if nothing had happened. Requests and answers never pass through the 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -45,6 +46,12 @@ class Worker:
         self.failure = ""
         self.connections: dict[int, tuple[socket.socket, str]] = {}
         self.started = time.monotonic()
+
+    def kill(self) -> None:
+        """End it; before its pid is known the end of its channel does that."""
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
 
 class Master:
@@ -161,6 +168,7 @@ class Master:
         if message is None:
             self._lost(worker)
         elif message.kind == to.READY:
+            worker.pid = message.facts
             self._became_ready(worker)
         elif message.kind == to.FAILED:
             worker.failure = message.facts
@@ -253,8 +261,9 @@ class Master:
             self._hand_over(sock, slot, peer)
 
     def _hand_over(self, sock: socket.socket, slot: int, peer: str) -> None:
-        """Give a connection to the worker with the fewest; without workers answer it here."""
-        ready = [worker for worker in self._workers.values() if worker.ready]
+        """Give a connection to the worker with the fewest; without one, and at the end, answer here."""
+        every = self._workers.values()
+        ready = [] if self._stopping else [worker for worker in every if worker.ready]
         for worker in sorted(ready, key=lambda one: len(one.connections)):
             try:
                 worker.channel.send(to.CONNECTION, [slot, peer], (sock.fileno(),))
@@ -283,7 +292,7 @@ class Master:
             limit = self._settings.timeout_seconds + _OVERTIME_SECONDS
             if started and now - started > limit and not worker.overtime:
                 worker.overtime = True
-                os.kill(worker.pid, signal.SIGKILL)
+                worker.kill()
         if self._stopping and now > self._stopping:
             self._code = 1
             self._loop.stop()
@@ -308,7 +317,7 @@ class Master:
     def _drain(self, worker: Worker) -> None:
         worker.draining = True
         if not worker.ready:  # still loading: nobody waits for it
-            os.kill(worker.pid, signal.SIGKILL)
+            worker.kill()
             return
         try:
             worker.channel.set_blocking(flag=True)
@@ -319,8 +328,7 @@ class Master:
 
     def _end_workers(self) -> None:
         for worker in list(self._workers.values()):
-            if worker.pid:
-                os.kill(worker.pid, signal.SIGKILL)
+            worker.kill()
             for slot, (sock, _) in worker.connections.items():
                 if self._board.slots[slot] == BUSY:
                     self._porter.answer_for(sock, slot, worker)

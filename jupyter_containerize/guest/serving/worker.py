@@ -13,7 +13,7 @@ import time
 from ..problem import CannotStart
 from . import predict
 from .artifact import Artifact
-from .batching import SLOW_CALL_SECONDS, Batcher
+from .batching import Batcher
 from .board import Board
 from .channel import CONNECTION, DRAIN, FAILED, READY, Channel
 from .connection import Connection
@@ -47,7 +47,7 @@ def work(
     worker.warm_up()
     gc.collect()
     gc.freeze()  # the model's objects stay; looking at them again and again would be in vain
-    master.send(READY)
+    master.send(READY, os.getpid())
     worker.serve()
     return 0
 
@@ -98,25 +98,24 @@ class _Worker:
             if model.artifact.example is None:
                 return
             asked = predict.ask(model.artifact.example, model.artifact, model.tensors)
-            for _ in range(2):
-                started = time.monotonic()
-                predict.answer(asked, model.run(asked.calls), model)
-            self._batcher.slow = time.monotonic() - started > SLOW_CALL_SECONDS
+            predict.answer(asked, model.run(asked.calls), model)
         except Exception as error:
             self._log.event(
                 "warm-up-failed", error=repr(error), facts=getattr(error, "facts", None)
             )
 
     def serve(self) -> None:
-        """Answer until told to stop."""
-        if not self._batcher.slow:
-            self._loop.run()
-        if self._over:
-            return
-        self._batcher.go_threaded()
-        thread = threading.Thread(target=self._run_loop, name="loop", daemon=True)
-        thread.start()
-        self._batcher.serve_calls()
+        """Answer until told to stop, in one thread or two as the model's pace asks for."""
+        while not self._over:
+            if self._batcher.threaded:
+                thread = threading.Thread(target=self._run_loop, name="loop", daemon=True)
+                thread.start()
+                self._batcher.serve_calls()
+                thread.join()
+            else:
+                self._loop.run()
+            if not self._over:
+                self._batcher.change()
 
     def _run_loop(self) -> None:
         try:
@@ -152,12 +151,14 @@ class _Worker:
         if service.draining and self._batcher.is_idle and not self._unanswered():
             self._over = True
             self._loop.stop()
-        elif self._batcher.slow and not self._batcher.threaded:
-            self._loop.stop()  # to go on in a thread of its own
+        elif self._batcher.wants_change:
+            self._loop.stop()
 
     def _unanswered(self) -> bool:
         """Whether some connection is in the midst of a request; the others are closed."""
-        busy = False
+        while self._loop.gather():
+            pass  # what lies there already is answered, too
+        busy = not self._batcher.is_idle
         for connection in list(self._service.connections):
             if connection.is_idle:
                 connection.close()
