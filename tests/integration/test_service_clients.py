@@ -103,7 +103,7 @@ def test_schemathesis_finds_no_500_and_no_answer_that_the_document_does_not_name
         f"http://127.0.0.1:{any_style.port}/openapi.json",
         *("--checks", checks),
         *("--phases", "examples,coverage,fuzzing"),
-        *("--max-examples", "30"),
+        *("--max-examples", "20"),
         *("--suppress-health-check", "all"),
         *("--seed", "1"),
     ]
