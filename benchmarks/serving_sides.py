@@ -195,3 +195,9 @@ def mlflow(model: str, folder: str) -> Side:
     command = ("{python}", "-m", "mlflow", "models", "serve", "-m", place, "-p", "{port}",
                "--env-manager", "local", "--workers", "1")  # fmt: skip
     return Side("MLflow", "peer-mlflow", command, "/ping", ask)
+
+
+def raw(ask: Ask) -> Side:
+    """Return the floor: bodies read with `recv_into`, nothing done with them."""
+    command = ("{python}", str(PEERS / "raw_app.py"))
+    return Side("raw", "peer-fastapi", command, "/", ask, {"PORT": "{port}"})
