@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -55,6 +56,25 @@ def _module(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _package(name):
+    """Load the package tests/<name>/ under a name of its own."""
+    folder = Path(__file__).parent / name
+    known = f"containerize_{name}"
+    if known not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            known, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        sys.modules[known] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[known])
+    return sys.modules[known]
+
+
+@pytest.fixture(scope="session")
+def fake_cluster():
+    """The package tests/fake_cluster: an API server of our own, with nodes."""
+    return _package("fake_cluster")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from typing import Any
 from .problem import CannotStart
 
 VARIABLE = "CONTAINERIZE_PARAM_"
+#: A JSON list of parameter sets; the pod's index in its job chooses one.
+SWEEP = "CONTAINERIZE_SWEEP"
 
 
 def read_parameters(arguments: list[str], known: list[dict[str, str]]) -> dict[str, Any]:
@@ -51,6 +53,9 @@ def _given(arguments: list[str]) -> dict[str, Any]:
         if not equals:
             raise CannotStart(f"-p {argument}: write it as -p NAME=VALUE.")
         given[name.strip()] = text
+    if os.environ.get(SWEEP):
+        sets = json.loads(os.environ[SWEEP])
+        given.update(sets[int(os.environ.get("JOB_COMPLETION_INDEX", "0"))])
     return given
 
 

@@ -41,7 +41,7 @@ def read_settings() -> Settings:
         )
     return Settings(
         notebook=data["notebook"],
-        outputs=data.get("outputs", "/outputs"),
+        outputs=os.environ.get("CONTAINERIZE_OUTPUTS") or data.get("outputs", "/outputs"),
         folder=data.get("folder", ""),
         cwd=data.get("cwd", ""),
         sys_path=data.get("sys_path", []),

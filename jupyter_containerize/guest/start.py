@@ -13,6 +13,7 @@ from .parameters import read_parameters, source_of
 from .problem import CannotStart
 from .session import Session
 from .settings import Settings, check_mounts, prepare_outputs, read_settings
+from .workers import run_all, wanted
 
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 EXIT_SECONDS = 5.0
@@ -22,6 +23,8 @@ def run(arguments: list[str]) -> int:
     """Run the notebook with the container's arguments; return the exit code (see `train`)."""
     try:
         settings = read_settings()
+        if count := wanted():
+            return run_all(count, arguments, outputs=settings.outputs)
         values = read_parameters(arguments, settings.parameters)
         notebook = RunningNotebook(settings.notebook)
         check_mounts(settings.large_files)

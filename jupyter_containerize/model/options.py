@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .cluster import ClusterOptions
 from .plan import Base, ImageKind
 from .run import Limits, Mount, Port, Restart
 
@@ -79,3 +80,5 @@ class RunOptions:
     ports: tuple[Port, ...] = ()
     gpus: str = ""
     restart: Restart = Restart.NEVER
+    workers: int = 1
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .cluster import ClusterOptions, Place
 from .options import DEFAULT_RTOL, CaptureOptions, RunOptions
 
 
@@ -102,6 +103,79 @@ class StoreRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RunsRequest:
+    """List runs; with a `place` that names something, those of that cluster as well."""
+
+    place: Place = field(default_factory=Place)
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsRequest:
+    """Fetch a run's outputs into the store, and copy them to the folder `output` if given."""
+
+    run: str = ""
+    output: str = ""
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRequest:
+    """Roll `image` out in place of what the service `run` serves."""
+
+    run: str
+    image: str = ""
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRequest:
+    """Serve with so many pods."""
+
+    run: str
+    replicas: int
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRequest:
+    """What a service has served."""
+
+    run: str = ""
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    """Return to an earlier revision, 0 for the one before."""
+
+    run: str = ""
+    revision: int = 0
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardRequest:
+    """Let a port of this machine (0: a free one) lead to a service."""
+
+    run: str = ""
+    port: int = 0
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """Write the manifests that running `image` would apply into the folder `output`."""
+
+    image: str = ""
+    output: str = ""
+    helm: bool = False
+    options: RunOptions = field(default_factory=RunOptions)
+    store: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRequest:
     """A command about one image: `inspect` (with `snapshot`: its document), `validate`."""
 
@@ -181,6 +255,14 @@ Request = (
     | RunRequest
     | VerifyRequest
     | StoreRequest
+    | RunsRequest
+    | OutputsRequest
+    | UpdateRequest
+    | ScaleRequest
+    | HistoryRequest
+    | RollbackRequest
+    | ForwardRequest
+    | ExportRequest
     | ImageRequest
     | TagRequest
     | PushRequest
@@ -198,7 +280,14 @@ REQUESTS: dict[str, type[Request]] = {
     "serve": ServeRequest,
     "run": RunRequest,
     "verify": VerifyRequest,
-    "runs": StoreRequest,
+    "runs": RunsRequest,
+    "outputs": OutputsRequest,
+    "update": UpdateRequest,
+    "scale": ScaleRequest,
+    "history": HistoryRequest,
+    "rollback": RollbackRequest,
+    "forward": ForwardRequest,
+    "export": ExportRequest,
     "logs": LogsRequest,
     "stop": StopRequest,
     "rm": RemoveRequest,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .cluster import ClusterOptions
+
 RUN_VERSION = 1
 
 
@@ -80,6 +82,8 @@ class RunSpec:
     given, is the only one that will do. Values in `environment` are never written to disk.
     `gpus` is "all", a number of GPUs, or "" for none. A runtime refuses what it cannot do
     (`gpus`, `restart`, `limits.cpus`) rather than leave it out: `not-with-this-runtime`.
+    `workers` processes train together, each told who the others are; `cluster` is heeded by
+    the kubernetes runtime only.
     """
 
     image: str
@@ -95,6 +99,8 @@ class RunSpec:
     isolation: Isolation | None = None
     gpus: str = ""
     restart: Restart = Restart.NEVER
+    workers: int = 1
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
 
 
 @dataclass(frozen=True, slots=True)

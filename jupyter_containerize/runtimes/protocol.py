@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..errors import ContainerizeError
 from ..model.check import Check
@@ -57,4 +57,17 @@ class Runtime(Protocol):
 
     def checks(self) -> tuple[Check, ...]:
         """Tell what works on this machine, for `doctor`."""
+        ...
+
+
+@runtime_checkable
+class Storyteller(Protocol):
+    """A runtime whose runs wait for more than a process: it tells what, as steps."""
+
+    def follow(self, run_id: str, *, store: Store, emit: Emit) -> Run:
+        """Follow a run to its end, its log as `LogLine`s, and return it with its outputs here."""
+        ...
+
+    def outputs(self, run_id: str, *, store: Store, emit: Emit) -> Run:
+        """Fetch the outputs of a run that has ended, or wait for its end. Errors: `no-such-run`."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._version import __version__
+from .cluster_arguments import add_cluster, add_place, add_services
 from .usage import BEHIND, Parser
 
 COMMAND_LINE = "jupyter containerize"
@@ -23,6 +24,13 @@ _HELP = {
     "verify": "run an image without network and compare its outputs with the notebook's",
     "runs": "list runs",
     "logs": "show the output of a run",
+    "outputs": "fetch the outputs of a run",
+    "update": "serve another image in a cluster, without losing a request",
+    "scale": "serve with another number of pods",
+    "history": "list what a service in a cluster has served",
+    "rollback": "return a service to what it served before",
+    "forward": "reach a service in a cluster from this machine",
+    "export": "write the Kubernetes manifests of an image as files",
     "stop": "stop a run",
     "rm": "remove images or runs",
     "ls": "list images",
@@ -72,6 +80,11 @@ def parser(*, magic: bool = False) -> Parser:
     _running(made["verify"], parameters=False)
     made["verify"].add_argument("-e", "--env", **_ENV)
     _proving(made["verify"])
+    for name in ("build", "run", "serve", "export"):
+        add_cluster(made[name])
+    add_services(made, image=image)
+    _running(made["export"], parameters=True)
+    made["export"].add_argument("-e", "--env", **_ENV)
     _rest(made)
     return top
 
@@ -231,7 +244,9 @@ def _running(command: Any, *, parameters: bool) -> None:
     add("--gpus", metavar="N", help="let the run use so many GPUs, or all")
     add("--processes", metavar="N", help="stop the run when it has more processes")
     add("--timeout", metavar="TIME", help="stop the run when it takes longer")
-    add("--runtime", metavar="NAME", help="how to run: sandbox (default), docker")
+    if parameters:
+        add("--workers", metavar="N", help="train in so many processes that know of one another")
+    add("--runtime", metavar="NAME", help="how to run: sandbox (default), docker, kubernetes")
 
 
 def _proving(command: Any) -> None:
@@ -248,6 +263,9 @@ def _rest(made: dict[str, Parser]) -> None:
     }
     made["logs"].add_argument("run", **run)
     made["logs"].add_argument("-f", "--follow", **_FLAG, help="follow until the run ends")
+    made["outputs"].add_argument("run", **run)
+    made["outputs"].add_argument("-o", "--output", metavar="DIR", help="also copy them there")
+    add_place(made["runs"])
     made["stop"].add_argument("run", **run)
     made["stop"].add_argument(
         "--grace", metavar="TIME", help="time to end by itself before it is killed (default: 10)"

@@ -35,6 +35,14 @@ class Containerize(Configurable):  # type: ignore[misc] # traitlets is not typed
     timeout = Unicode("", help="Time limit of a run, such as 2h.").tag(config=True)
     cell_timeout = Unicode("", help="Time limit of one cell, such as 10m.").tag(config=True)
     rtol = Unicode("1e-6", help="How far numbers may differ, relatively.").tag(config=True)
+    context = Unicode("", help="Kubernetes cluster, by its context in kubeconfig.").tag(config=True)
+    namespace = Unicode("", help="Namespace in the cluster.").tag(config=True)
+    registry = Unicode("", help="Where images are pushed for a cluster, HOST/NAME.").tag(
+        config=True
+    )
+    pull_secret = Unicode("", help="Secret with which a cluster's nodes pull images.").tag(
+        config=True
+    )
     max_file_size = Unicode("100000000", help="Stop at larger data files.").tag(config=True)
 
 

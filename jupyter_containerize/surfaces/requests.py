@@ -8,26 +8,36 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import ContainerizeError
+from ..model.cluster import ClusterOptions
 from ..model.options import CaptureOptions, RunOptions
 from ..model.reference import Reference
 from ..model.request import (
     BuildRequest,
     DiffRequest,
     DoctorRequest,
+    ExportRequest,
+    ForwardRequest,
+    HistoryRequest,
     ImageRequest,
     LogsRequest,
+    OutputsRequest,
     PushRequest,
     RemoveRequest,
     Request,
+    RollbackRequest,
     RunRequest,
+    RunsRequest,
+    ScaleRequest,
     ServeRequest,
     StopRequest,
     StoreRequest,
     TagRequest,
+    UpdateRequest,
     VerifyRequest,
 )
 from ..model.run import Limits
 from . import values
+from .cluster_arguments import cluster_options, export_folder, place_of
 from .config import Containerize
 
 _OUTPUTS = ("oci", "oci-archive", "docker-archive")
@@ -137,6 +147,12 @@ def _verify(args: argparse.Namespace, store: str, settings: Containerize) -> Ver
     )
 
 
+def _export(args: argparse.Namespace, store: str, settings: Containerize) -> ExportRequest:
+    folder, helm = export_folder(args)
+    options = _run_options(_Chosen(args, settings), environment=_values_of_now(args.env))
+    return ExportRequest(image_name(args.image or ""), folder, helm, options, store)
+
+
 class _Chosen:
     """The word from the command line where there is one, else the setting."""
 
@@ -174,6 +190,8 @@ def _run_options(chosen: _Chosen, environment: dict[str, str] | None = None) -> 
         ports=values.ports(getattr(chosen.args, "port", None) or (), "--port"),
         gpus=values.gpus(chosen.text("gpus"), "--gpus"),
         restart=values.restart(chosen.text("restart"), "--restart"),
+        workers=values.count(chosen.text("workers") or "1", "--workers"),
+        cluster=cluster_options(chosen.args, chosen.settings),
     )
 
 
@@ -232,7 +250,30 @@ _MAKERS: dict[str, _Maker] = {
     "serve": _serve,
     "run": _run,
     "verify": _verify,
-    "runs": lambda _, store, __: StoreRequest(store),
+    "runs": lambda args, store, settings: RunsRequest(place_of(args, settings), store),
+    "update": lambda args, store, settings: UpdateRequest(
+        args.run,
+        image_name(args.image or ""),
+        ClusterOptions(
+            registry=args.registry or settings.registry,
+            pull_secret=args.pull_secret or settings.pull_secret,
+        ),
+        store,
+    ),
+    "scale": lambda args, store, _: ScaleRequest(
+        args.run, values.count(args.replicas, "scale"), store
+    ),
+    "history": lambda args, store, _: HistoryRequest(args.run or "", store),
+    "rollback": lambda args, store, _: RollbackRequest(
+        args.run or "", values.count(args.revision, "--revision") if args.revision else 0, store
+    ),
+    "forward": lambda args, store, _: ForwardRequest(
+        args.run or "", values.count(args.port, "--port") if args.port else 0, store
+    ),
+    "export": _export,
+    "outputs": lambda args, store, _: OutputsRequest(
+        args.run or "", values.absolute(args.output or ""), store
+    ),
     "ls": lambda _, store, __: StoreRequest(store),
     "gc": lambda _, store, __: StoreRequest(store),
     "inspect": lambda args, store, _: ImageRequest(

@@ -200,7 +200,8 @@ def base_of(text: str) -> Base:
 
 #: The parts of the guest that only serve.
 _SERVING = ("serve.py", "serving", "adapters")
-_SHARED = ("__init__.py", "problem.py")
+#: What both need, in a cluster too (`pod`, `folders`).
+_SHARED = ("__init__.py", "problem.py", "pod.py", "folders.py")
 _TEXTS = (".py", ".html", ".css", ".js")
 
 

@@ -31,10 +31,20 @@ def _docker() -> Runtime:
     return DockerRuntime()
 
 
+def _kubernetes() -> Runtime:
+    from ..runtimes.kubernetes.runtime import KubernetesRuntime  # noqa: PLC0415 - see above
+
+    return KubernetesRuntime()
+
+
 #: Name to maker, the default one first.
 _BUILDERS: dict[str, Callable[[], Builder]] = {"daemonless": _daemonless}
 #: Likewise; a run is looked for in this order, so those that answer from the store come first.
-_RUNTIMES: dict[str, Callable[[], Runtime]] = {"sandbox": _sandbox, "docker": _docker}
+_RUNTIMES: dict[str, Callable[[], Runtime]] = {
+    "sandbox": _sandbox,
+    "docker": _docker,
+    "kubernetes": _kubernetes,
+}
 
 
 def builders() -> tuple[Builder, ...]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 
+from ..errors import ContainerizeError
 from ..model.image import Image
 from ..oci import archive, layout
 from ..oci.store import Store
@@ -28,3 +31,20 @@ def write_output(output: str, image: Image, *, store: Store) -> None:
     """
     kind, _, path = output.partition(":")
     _WRITERS[kind](image, store=store, path=path)
+
+
+def copy_folder(source: str, target: str) -> None:
+    """Copy a run's outputs to a folder that is not there yet. Errors: `output-exists`, `no-outputs`."""
+    if not os.path.isdir(source):
+        raise ContainerizeError(
+            "no-outputs",
+            what="This run has no outputs on this machine.",
+            why=f"They are elsewhere: {source}." if source else "",
+        )
+    if os.path.exists(target):
+        raise ContainerizeError(
+            "output-exists",
+            what=f"{target} is there already.",
+            fix="Name a folder that is not there yet.",
+        )
+    shutil.copytree(source, target, symlinks=True)

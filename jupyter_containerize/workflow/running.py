@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from ..errors import ContainerizeError
@@ -9,11 +10,13 @@ from ..model.event import Emit, FindingRaised, LogLine, ignore
 from ..model.image import Image
 from ..model.options import RunOptions
 from ..model.reasons import Finding, Severity
-from ..model.request import LogsRequest, RunRequest, StopRequest, StoreRequest
+from ..model.request import LogsRequest, OutputsRequest, RunRequest, RunsRequest, StopRequest
 from ..model.run import Run, RunSpec, RunState
 from ..oci.store import Store
-from ..runtimes.protocol import Runtime
+from ..runtimes.protocol import Runtime, Storyteller
+from . import clusters
 from .choices import runtime_named, runtimes
+from .outputs import copy_folder
 from .records import open_store, resolve
 from .steps import step
 from .summaries import run_summary, short
@@ -23,6 +26,14 @@ def run(request: RunRequest, *, emit: Emit) -> dict[str, Any]:
     """Run an image; follow it to its end unless detached. Errors: `image-not-found`, the runtime's."""
     store = open_store(request.store)
     image = resolve(store, request.image)
+    if clusters.serves(image, request.runtime) and not request.detach:
+        from . import deploying  # noqa: PLC0415 - it builds on this module
+
+        port = next((port.host for port in request.options.ports), 0)
+        done = deploying.serve(
+            image, request.options, port=port, detach=False, store=store, emit=emit
+        )
+        return {"run": run_summary(done)}
     done = run_image(
         image,
         request.options,
@@ -50,18 +61,24 @@ def run_image(
     Interrupted, it stops the run before it lets the interrupt through.
     """
     chosen = runtime_named(runtime)
-    spec = RunSpec(
-        image=image.digest,
-        image_name=image.names[0] if image.names else short(image.digest),
-        parameters=options.parameters,
-        environment=options.environment,
-        mounts=options.mounts,
-        network=options.network,
-        limits=options.limits,
-        ports=options.ports,
-        gpus=options.gpus,
-        restart=options.restart,
-        entrypoint=entrypoint,
+    spec = clusters.wished(
+        RunSpec(
+            image=image.digest,
+            image_name=image.names[0] if image.names else short(image.digest),
+            parameters=options.parameters,
+            environment=options.environment,
+            mounts=options.mounts,
+            network=options.network,
+            limits=options.limits,
+            ports=options.ports,
+            gpus=options.gpus,
+            restart=options.restart,
+            workers=options.workers,
+            cluster=options.cluster,
+            entrypoint=entrypoint,
+        ),
+        image,
+        runtime=chosen.name,
     )
     with step(emit, "run", f"Running {spec.image_name}") as summary:
         started = chosen.start(spec, store=store, emit=emit)
@@ -69,20 +86,28 @@ def run_image(
             summary.text = f"run {started.id} started"
             return started
         try:
-            for text in chosen.logs(started.id, store=store, follow=True):
-                emit(LogLine(text))
-            ended = chosen.wait(started.id, store=store)
+            ended = _followed(chosen, started.id, store, emit)
         except KeyboardInterrupt:
             chosen.stop(started.id, store=store)
             raise
         summary.text = f"run {ended.id} {ended.state.value}"
-        summary.ok = ended.state in (RunState.SUCCEEDED, RunState.STOPPED)
+        summary.ok = ended.state not in (RunState.FAILED, RunState.LOST)
     return ended
 
 
-def runs(request: StoreRequest, *, emit: Emit) -> dict[str, Any]:
+def _followed(runtime: Runtime, run_id: str, store: Store, emit: Emit) -> Run:
+    """Pass a run's output on until it has ended; return it as it ended."""
+    if isinstance(runtime, Storyteller):
+        return runtime.follow(run_id, store=store, emit=emit)
+    for text in runtime.logs(run_id, store=store, follow=True):
+        emit(LogLine(text))
+    return runtime.wait(run_id, store=store)
+
+
+def runs(request: RunsRequest, *, emit: Emit) -> dict[str, Any]:
     """Return every run, newest first; those whose record cannot be read are findings."""
     store = open_store(request.store)
+    clusters.look_in(request.place, store=store)
     return {"runs": [run_summary(item) for item in all_runs(store, emit=emit)]}
 
 
@@ -135,9 +160,23 @@ def logs(request: LogsRequest, *, emit: Emit) -> dict[str, Any]:
     """Emit a run's output as `LogLine`s and return the run. Errors: `no-such-run`."""
     store = open_store(request.store)
     runtime, found = find_run(store, request.run)
+    if request.follow and not found.state.final:
+        return {"run": run_summary(_followed(runtime, found.id, store, emit))}
     for text in runtime.logs(found.id, store=store, follow=request.follow):
         emit(LogLine(text))
     return {"run": run_summary(runtime.get(found.id, store=store))}
+
+
+def outputs(request: OutputsRequest, *, emit: Emit) -> dict[str, Any]:
+    """Fetch a run's outputs, and copy them if asked. Errors: `no-such-run`, `output-exists`."""
+    store = open_store(request.store)
+    runtime, found = find_run(store, request.run)
+    if isinstance(runtime, Storyteller):
+        found = runtime.outputs(found.id, store=store, emit=emit)
+    if request.output:
+        copy_folder(found.outputs, request.output)
+        found = dataclasses.replace(found, outputs=request.output)
+    return {"run": run_summary(found)}
 
 
 def stop(request: StopRequest, *, emit: Emit) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..model.run import Port, Run
 from ..model.verdict import CellOutcome, CellVerdict, Verdict, VerdictState
 from ..oci.store import Store
 from ..proof import answers
+from . import clusters, deploying
 from .choices import runtime_named
 from .records import file_in_image, put_verdict
 from .running import run_image
@@ -37,6 +38,8 @@ def prove(
     artifact = _document(store, image, "artifact.json")
     questions = _document(store, image, "examples.json")
     alone = dataclasses.replace(options, network=False, ports=(Port(0, SERVICE_PORT),))
+    if runtime == clusters.KUBERNETES:
+        runtime = ""  # an image is proven on this machine before it goes to a cluster
     chosen = runtime_named(runtime)
     with step(emit, "verify", "Asking the image what the kernel was asked") as summary:
         started = run_image(image, alone, runtime=runtime, store=store, emit=_quiet, detach=True)
@@ -72,6 +75,8 @@ def follow(
 ) -> Run:
     """Run the service, say where it is and how to ask it, and follow its log until it ends."""
     artifact = _document(store, image, "artifact.json")
+    if runtime == clusters.KUBERNETES:
+        return deploying.serve(image, options, port=port, detach=detach, store=store, emit=emit)
     chosen = runtime_named(runtime)
     open_ = dataclasses.replace(options, ports=(Port(port, SERVICE_PORT),))
     with step(

@@ -19,7 +19,8 @@ FRAMEWORKS = {
 }
 #: What is certain to be where these run, beside the standard library.
 ALLOWED = {
-    "guest": {"IPython", "traitlets", "matplotlib", "matplotlib_inline", *FRAMEWORKS},
+    # fsspec only where a run's URL asks for it, and with a sentence where it is not there.
+    "guest": {"IPython", "traitlets", "matplotlib", "matplotlib_inline", "fsspec", *FRAMEWORKS},
     "capture/probe.py": {"IPython"},
 }
 

@@ -166,6 +166,26 @@ def _ls(data: Data) -> list[Block]:
     return [Table(headings, rows, right=frozenset({3}))]
 
 
+def _history(data: Data) -> list[Block]:
+    rows = tuple(
+        (
+            str(one["number"]),
+            one["image"],
+            units.age(one["created_at"]),
+            "serves now" if one["current"] else "",
+        )
+        for one in data["revisions"]
+    )
+    return [Table(("REVISION", "IMAGE", "MADE", ""), rows, right=frozenset({0}))]
+
+
+def _export(data: Data) -> list[Block]:
+    folder = data["folder"]
+    use = f"helm install NAME {folder}" if data["helm"] else f"kubectl apply -k {folder}"
+    files = ", ".join(data["files"])
+    return [Notice(Tone.GOOD, f"Wrote {folder}."), Facts((("files", files), ("use", use)))]
+
+
 def _verify(data: Data) -> list[Block]:
     return verdict_blocks(data["verdict"])
 
@@ -294,6 +314,13 @@ _VIEWS: dict[str, Callable[[Data], list[Block]]] = {
     "runs": _runs,
     "logs": _nothing,
     "stop": _run,
+    "outputs": _run,
+    "update": _run,
+    "scale": _run,
+    "rollback": _run,
+    "forward": _nothing,
+    "history": _history,
+    "export": _export,
     "verify": _verify,
     "ls": _ls,
     "rm": _rm,

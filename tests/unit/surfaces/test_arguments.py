@@ -21,9 +21,18 @@ LINES = {
     "serve": "nb.ipynb --object model --example X --compile onnx --batches --package a -t m:1 "
     "--include x -o oci:out --run -d --port 9000 --memory 1G --store s",
     "run": "a:1 -p e=5 -e A=1 --network --memory 1G --detach --port 80 --port 9000:8080 "
-    "--cpus 1.5 --gpus all --restart on-failure",
+    "--cpus 1.5 --gpus all --restart on-failure --workers 2 --context c --namespace n "
+    "--registry localhost:5000/a --retries 1 --outputs pvc:1Gi --data pvc:d:/data --sweep lr=1,2 "
+    "--node-selector disk=ssd --toleration gpu:NoSchedule --queue q --as job --replicas 3",
     "verify": "a:1 --rtol 0.1 --mount /tmp:/data:ro",
-    "runs": "",
+    "runs": "--context c --namespace n",
+    "outputs": "1234 -o out",
+    "update": "1234 a:2 --registry localhost:5000/a",
+    "scale": "1234 3",
+    "history": "1234",
+    "rollback": "1234 --revision 2",
+    "forward": "1234 --port 9000",
+    "export": "a:1 --kubernetes out --registry localhost:5000/a -p e=5",
     "logs": "1234 -f",
     "stop": "1234 --grace 3",
     "rm": "a b",

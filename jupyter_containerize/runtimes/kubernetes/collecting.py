@@ -1,0 +1,198 @@
+"""Outputs, from the collector's container into a folder here: whole, or said not to be.
+
+The collector sends one tar archive that depends on the files alone, so a cut connection is
+taken up at the byte where it broke; sizes and hashes are those of its listing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tarfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import ContainerizeError
+from ...model.event import Emit, Progress
+from ...model.plan import OUTPUTS_FOLDER
+from .connection import PATIENCE_S, Connection
+from .manifests.pods import COLLECTOR, CONTROL_FOLDER, POD_STEPS
+from .streams import execute, output_of
+
+_ARCHIVE = "outputs.tar"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """How many files came, how large they are, and what did not come (sentences)."""
+
+    files: int
+    size_bytes: int
+    problems: tuple[str, ...] = ()
+
+
+def collect(connection: Connection, pod: str, *, python: str, folder: str, emit: Emit) -> Collected:
+    """Fetch the outputs of a pod into `folder`, and let its collector end.
+
+    `folder` must exist; the half-fetched archive lies beside it. Errors: `outputs-incomplete`,
+    `cluster-unreachable`, `no-rights`.
+    """
+    steps = [python, "-I", POD_STEPS]
+    answer = output_of(connection, pod, COLLECTOR, [*steps, "list", CONTROL_FOLDER, OUTPUTS_FOLDER])
+    facts: list[dict[str, Any]] = json.loads(answer)["files"]
+    archive = os.path.join(os.path.dirname(folder), _ARCHIVE)
+    total = _archive_bytes(facts)
+    try:
+        _fetch(
+            connection,
+            pod,
+            [*steps, "send", CONTROL_FOLDER, OUTPUTS_FOLDER],
+            archive=archive,
+            total=total,
+            emit=emit,
+        )
+        problems = _unpack(archive, folder, facts)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(archive)
+    if not problems:
+        release(connection, pod, python=python)
+    files = [entry for entry in facts if entry["kind"] == "file"]
+    return Collected(len(files), sum(entry["size"] for entry in files), tuple(problems))
+
+
+def release(connection: Connection, pod: str, *, python: str) -> None:
+    """Let a pod's collector end."""
+    output_of(connection, pod, COLLECTOR, [python, "-I", POD_STEPS, "release", CONTROL_FOLDER])
+
+
+def ask_to_stop(connection: Connection, pod: str, *, python: str, grace_s: float) -> None:
+    """Ask the training in a pod to end; its outputs stay."""
+    words = [python, "-I", POD_STEPS, "stop", CONTROL_FOLDER, f"{grace_s:g}"]
+    output_of(connection, pod, COLLECTOR, words)
+
+
+def _fetch(
+    connection: Connection,
+    pod: str,
+    command: list[str],
+    *,
+    archive: str,
+    total: int,
+    emit: Emit,
+) -> None:
+    """Write the archive; a cut connection is taken up. Errors: `outputs-incomplete`."""
+    last = time.monotonic()
+    told = 0.0
+    with open(archive, "wb") as file:
+        while (have := file.tell()) < total:
+            try:
+                for data in execute(connection, pod, COLLECTOR, [*command, str(have)]):
+                    file.write(data)
+                    last = time.monotonic()
+                    if last - told > 0.1:  # noqa: PLR2004 - ten times a second
+                        told = last
+                        emit(Progress("collect", "outputs", min(file.tell(), total), total))
+            except ConnectionError as error:
+                if time.monotonic() - last > PATIENCE_S:
+                    raise _incomplete(f"{have:,} of {total:,} bytes came: {error}") from error
+                time.sleep(0.5)
+                continue
+            if file.tell() == have:  # it ended well and sent nothing: it will not send more
+                raise _incomplete(f"{have:,} of {total:,} bytes came.")
+        emit(Progress("collect", "outputs", total, total))
+
+
+def _archive_bytes(facts: list[dict[str, Any]]) -> int:
+    """Return how long the archive must be, from the listing alone."""
+    block = tarfile.BLOCKSIZE
+    total = 2 * block
+    for entry in facts:
+        if entry["kind"] in ("file", "link", "folder"):
+            total += len(_header(entry))
+        if entry["kind"] == "file":
+            total += -(-entry["size"] // block) * block
+    return total
+
+
+def _header(entry: Mapping[str, Any]) -> bytes:
+    info = tarfile.TarInfo(entry["path"])
+    info.mode, info.mtime = entry["mode"], entry["mtime"]
+    if entry["kind"] == "link":
+        info.type, info.linkname = tarfile.SYMTYPE, entry["to"]
+    elif entry["kind"] == "folder":
+        info.type = tarfile.DIRTYPE
+    else:
+        info.size = entry["size"]
+    return info.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
+
+
+def _unpack(archive: str, folder: str, facts: list[dict[str, Any]]) -> list[str]:
+    """Unpack what is listed and checks out; return what did not, as sentences."""
+    by_path = {entry["path"]: entry for entry in facts}
+    problems = [
+        f"{entry['path']}: {entry.get('why') or 'neither a file, a folder nor a link'}"
+        for entry in facts
+        if entry["kind"] in ("other", "unreadable")
+    ]
+    with tarfile.open(archive, errors="surrogateescape") as tar:
+        for member in tar:
+            entry = by_path.pop(member.name, None)
+            path = os.path.join(folder, member.name)
+            if entry is None or not _inside(folder, path):
+                problems.append(f"{member.name}: not a path inside the outputs")
+                continue
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if member.isdir():
+                os.makedirs(path, exist_ok=True)
+            elif member.issym():
+                if not _inside(folder, os.path.join(os.path.dirname(path), member.linkname)):
+                    problems.append(
+                        f"{member.name}: a link out of the outputs, to {member.linkname}"
+                    )
+                    continue
+                with contextlib.suppress(FileExistsError):
+                    os.symlink(member.linkname, path)
+            elif not _written(tar, member, path, entry):
+                problems.append(f"{member.name}: it changed or was damaged on its way")
+    missing = [name for name, entry in by_path.items() if entry["kind"] == "file"]
+    return problems + [f"{name}: it did not come" for name in missing]
+
+
+def _inside(folder: str, path: str) -> bool:
+    """Tell whether a path stays in the folder, links that were unpacked before it included."""
+    base = os.path.realpath(folder)
+    whole = os.path.realpath(os.path.dirname(path))
+    normal = os.path.normpath(os.path.join(whole, os.path.basename(path)))
+    return normal == base or normal.startswith(base + os.sep)
+
+
+def _written(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, path: str, entry: Mapping[str, Any]
+) -> bool:
+    source = tar.extractfile(member)
+    if source is None:
+        return False
+    digest = hashlib.sha256()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with source, open(os.open(path, flags, 0o600), "wb") as target:
+        while data := source.read(_CHUNK):
+            digest.update(data)
+            target.write(data)
+    os.chmod(path, (member.mode & 0o777) | 0o600)
+    os.utime(path, (member.mtime, member.mtime))
+    return bool(digest.hexdigest() == entry["sha256"] and member.size == entry["size"])
+
+
+def _incomplete(why: str) -> ContainerizeError:
+    return ContainerizeError(
+        "outputs-incomplete",
+        what="The outputs could not be fetched whole.",
+        why=why,
+        fix="Fetch them again while they are kept: jupyter containerize outputs RUN",
+    )

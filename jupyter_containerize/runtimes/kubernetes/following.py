@@ -1,0 +1,325 @@
+"""Following a run: what its pods wait for, what they log, how they end; whatever breaks meanwhile."""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...errors import ContainerizeError
+from . import paths, story
+from .connection import Connection
+from .manifests.names import LABEL_RUN
+from .manifests.pods import TRAINING
+from .runs import index_of
+from .streams import log_lines
+from .watching import observe
+
+Json = dict[str, Any]
+
+#: Lines that wait to be shown; a pod that writes faster waits, so that memory stays flat.
+_HELD = 2000
+_LOOK_S = 2.0
+#: Of how many waiting pods the events are asked for.
+_ASKED = 3
+#: How long a pull problem may last before it counts as lasting: registries have bad moments.
+_PULL_PATIENCE_S = 20.0
+_PROGRESS = re.compile(r"\[(\d+)/(\d+)\] ")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the run waits for now."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a worker's log, with its end."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An attempt failed, and the cluster makes another one."""
+
+    pod: Json
+    ending: story.Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run's work is done. `endings` are the deciding pods by index, `failed` the first that failed."""
+
+    endings: dict[int, tuple[Json, story.Ending]]
+    failed: int | None = None
+    reason: str = ""
+
+
+News = Told | Line | Repeated | Ended
+
+
+@dataclass
+class Follower:
+    """Follows one Job. `sweep`: indices stand for themselves; else they train together."""
+
+    connection: Connection
+    job: Json
+    run_id: str
+    sweep: bool = False
+    logs: bool = True
+    _news: queue.Queue[Any] = field(default_factory=lambda: queue.Queue(_HELD))
+    _pods: dict[str, Json] = field(default_factory=dict)
+    _reading: dict[str, threading.Thread] = field(default_factory=dict)
+    _counted: set[str] = field(default_factory=set)
+    _failures: Counter[int] = field(default_factory=Counter)
+    _final: dict[int, tuple[Json, story.Ending]] = field(default_factory=dict)
+    _over: bool = False
+    _said: str = ""
+    _troubled_since: float | None = None
+
+    def news(self) -> Iterator[News]:
+        """Yield what happens until the work is done. Errors: what the run cannot recover from."""
+        self._watch(
+            paths.collection(*paths.JOBS, self.connection.namespace),
+            "job",
+            fields=f"metadata.name={self.job['metadata']['name']}",
+        )
+        self._watch(
+            paths.collection(*paths.PODS, self.connection.namespace),
+            "pod",
+            selector=f"{LABEL_RUN}={self.run_id}",
+        )
+        try:
+            while True:
+                yield from self._next()
+                ended = self._ended()
+                if ended is not None:
+                    yield from self._drained()
+                    yield ended
+                    return
+        finally:
+            self._over = True
+
+    def _next(self) -> Iterator[News]:
+        try:
+            kind, item = self._news.get(timeout=_LOOK_S)
+        except queue.Empty:
+            yield from self._tell(look=True)
+            return
+        if kind == "line":
+            yield item
+        elif kind == "error":
+            raise item
+        elif kind == "job":
+            if item.deleted:
+                raise _gone(self.run_id)
+            self.job = item.object
+        elif kind == "pod":
+            yield from self._pod(item.object, deleted=item.deleted)
+
+    def _pod(self, pod: Json, *, deleted: bool) -> Iterator[News]:
+        uid = pod["metadata"]["uid"]
+        self._pods[uid] = pod
+        ending = story.ending(pod)
+        if ending is None and deleted:
+            ending = story.Ending(1, "its pod was deleted", preempted=True)
+        if self.logs and uid not in self._reading and _started(pod):
+            reader = threading.Thread(target=self._read, args=(uid,), daemon=True)
+            self._reading[uid] = reader
+            reader.start()
+        if ending is not None and uid not in self._counted:
+            self._counted.add(uid)
+            yield from self._count(pod, ending)
+        if deleted:
+            self._pods.pop(uid)
+        yield from self._tell(look=False)
+
+    def _count(self, pod: Json, ending: story.Ending) -> Iterator[News]:
+        index = index_of(pod)
+        if ending.preempted:
+            yield Told(f"{self._who(index)}{ending.why}: the cluster starts it again")
+            return
+        if ending.exit_code:
+            self._failures[index] += 1
+            if not self._last_attempt(index, ending):
+                yield Repeated(pod, ending)
+                return
+        self._final[index] = (pod, ending)
+
+    def _last_attempt(self, index: int, ending: story.Ending) -> bool:
+        spec = self.job.get("spec") or {}
+        rules = (spec.get("podFailurePolicy") or {}).get("rules") or ()
+        for rule in rules:
+            codes = rule.get("onExitCodes")
+            if codes and rule["action"] in ("FailJob", "FailIndex"):
+                listed = ending.exit_code in codes["values"]
+                if listed == (codes["operator"] == "In"):
+                    return True
+        if "backoffLimitPerIndex" in spec:
+            return self._failures[index] > int(spec["backoffLimitPerIndex"])
+        return sum(self._failures.values()) > int(spec.get("backoffLimit") or 0)
+
+    def _ended(self) -> Ended | None:
+        wanted = int((self.job.get("spec") or {}).get("completions") or 1)
+        failed = next((index for index, (_, end) in self._final.items() if end.exit_code), None)
+        if self.sweep:
+            if len(self._final) == wanted:
+                return Ended(dict(self._final), failed)
+        elif failed is not None or 0 in self._final:
+            return Ended(dict(self._final), failed)
+        conditions = (self.job.get("status") or {}).get("conditions") or ()
+        kinds = {one["type"]: one for one in conditions if one.get("status") == "True"}
+        if "Failed" in kinds:
+            one = kinds["Failed"]
+            return Ended(dict(self._final), failed or 0, str(one.get("message") or one["reason"]))
+        if "Complete" in kinds:
+            return Ended(dict(self._final))
+        return None
+
+    def _drained(self) -> Iterator[News]:
+        """Yield the lines that are still on their way from the pods that have ended."""
+        readers = [self._reading[uid] for uid in self._counted if uid in self._reading]
+        until = time.monotonic() + 30.0
+        while time.monotonic() < until:
+            try:
+                kind, item = self._news.get(timeout=0.05)
+            except queue.Empty:
+                if not any(reader.is_alive() for reader in readers):
+                    return
+                continue
+            if kind == "line":
+                yield item
+            elif kind == "pod":
+                self._pods[item.object["metadata"]["uid"]] = item.object
+
+    # -- threads -------------------------------------------------------------------------
+
+    def _watch(self, path: str, kind: str, *, selector: str = "", fields: str = "") -> None:
+        def work() -> None:
+            try:
+                for change in observe(
+                    self.connection,
+                    path,
+                    selector=selector,
+                    fields=fields,
+                    ended=lambda: self._over,
+                ):
+                    self._put(kind, change)
+            except Exception as error:  # noqa: BLE001 - told to who follows, in its own thread
+                self._put("error", error)
+
+        threading.Thread(target=work, daemon=True).start()
+
+    def _read(self, uid: str) -> None:
+        pod = self._pods[uid]
+        index = index_of(pod)
+
+        def ended() -> bool:
+            now = self._pods.get(uid)
+            return self._over or now is None or story.ending(now) is not None
+
+        try:
+            for text in log_lines(
+                self.connection, pod["metadata"]["name"], TRAINING, follow=True, ended=ended
+            ):
+                self._put("line", Line(index, text))
+                if self._over:
+                    return
+        except Exception as error:  # noqa: BLE001 - as above
+            self._put("error", error)
+
+    def _put(self, kind: str, item: object) -> None:
+        while not self._over:
+            try:
+                self._news.put((kind, item), timeout=1.0)
+            except queue.Full:
+                continue
+            return
+
+    # -- the story -----------------------------------------------------------------------
+
+    def _tell(self, *, look: bool) -> Iterator[News]:
+        """Yield what pods wait for, when it changes; raise what will not get better."""
+        waiting: list[tuple[int, story.Phase]] = []
+        for pod in [*self._pods.values()]:
+            if story.ending(pod) is not None or _started(pod):
+                continue
+            events = self._events(pod["metadata"]["uid"]) if look and len(waiting) < _ASKED else []
+            phase = story.phase(pod, events)
+            if phase is not None:
+                waiting.append((index_of(pod), phase))
+        if not self._pods and look:
+            problem = story.job_problem(self._events(self.job["metadata"]["uid"]))
+            if problem is not None:
+                raise problem
+            if (self.job.get("spec") or {}).get("suspend"):
+                waiting.append((0, story.Phase("Waiting in its queue")))
+        self._give_up_on(waiting)
+        text = self._summary(waiting)
+        # Events say more than a pod alone; without them nothing is taken back.
+        if text and text != self._said and (look or not self._said):
+            self._said = text
+            yield Told(text)
+
+    def _give_up_on(self, waiting: list[tuple[int, story.Phase]]) -> None:
+        problem = next((phase.problem for _, phase in waiting if phase.problem), None)
+        if problem is None:
+            self._troubled_since = None
+            return
+        now = time.monotonic()
+        self._troubled_since = self._troubled_since or now
+        pulling = problem.code.startswith(("image-pull", "image-not-found", "registry-"))
+        if not pulling or now - self._troubled_since > _PULL_PATIENCE_S:
+            raise problem
+
+    def _summary(self, waiting: list[tuple[int, story.Phase]]) -> str:
+        if not waiting:
+            return ""
+        wanted = int((self.job.get("spec") or {}).get("completions") or 1)
+        texts = Counter(phase.text for _, phase in waiting)
+        text, count = texts.most_common(1)[0]
+        return text if wanted == 1 else f"{count} of {wanted} pods: {text}"
+
+    def _events(self, uid: str) -> list[Json]:
+        path = paths.collection(*paths.EVENTS, self.connection.namespace)
+        try:
+            found = self.connection.get(path, {"fieldSelector": f"involvedObject.uid={uid}"})
+        except ContainerizeError:
+            return []  # events are a comfort: some users may not read them
+        items = found.get("items") or []
+        return sorted(items, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
+
+    def _who(self, index: int) -> str:
+        wanted = int((self.job.get("spec") or {}).get("completions") or 1)
+        return f"worker {index}: " if wanted > 1 else ""
+
+
+def _started(pod: Json) -> bool:
+    for one in (pod.get("status") or {}).get("containerStatuses") or ():
+        state = one.get("state") or {}
+        if one["name"] == TRAINING and ("running" in state or "terminated" in state):
+            return True
+    return False
+
+
+def progress_of(text: str) -> tuple[int, int] | None:
+    """Return which cell of how many a line of the guest's log announces."""
+    found = _PROGRESS.match(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _gone(run_id: str) -> ContainerizeError:
+    return ContainerizeError(
+        "run-deleted",
+        what=f"Run {run_id} was deleted from the cluster while it was followed.",
+        fix="Start it again if that was not meant.",
+    )

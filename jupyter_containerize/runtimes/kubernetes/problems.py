@@ -1,0 +1,274 @@
+"""What a cluster refuses, and that it cannot be reached, in plain words with a remedy."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import ContainerizeError
+
+_VERBS = {"GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update", "DELETE": "delete"}
+_FORBIDDEN = re.compile(
+    r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+)
+
+
+class Refused(ContainerizeError):  # noqa: N818 - it reads as what happened
+    """The API server's refusal; `status` is HTTP's, `reason` Kubernetes'."""
+
+    def __init__(self, code: str, *, status: int, reason: str, **words: Any) -> None:
+        super().__init__(code, **words)
+        self.status = status
+        self.reason = reason
+
+
+def refused(
+    status: int, answer: dict[str, Any], *, method: str, path: str, namespace: str
+) -> Refused:
+    """Return the error for an answer of 400 and more. `answer` is a `Status` object, or {}."""
+    message = str(answer.get("message") or f"HTTP status {status}")
+    reason = str(answer.get("reason") or "")
+    what = _object(path, answer)
+    words: dict[str, str]
+    if status == 403:  # noqa: PLR2004 - HTTP's number
+        code, words = _forbidden(message, method, path, namespace)
+    elif status == 404 and "namespaces" in message and f'"{namespace}"' in message:  # noqa: PLR2004
+        code, words = "no-such-namespace", _no_namespace(namespace)
+    elif status == 404 and reason == "":  # noqa: PLR2004 - the path itself is unknown
+        code, words = "not-in-this-cluster", _not_served(path)
+    elif status == 404:  # noqa: PLR2004 - HTTP's number
+        code = "no-such-object"
+        words = {"what": f"{what} is not in namespace {namespace}.", "why": message}
+    elif status == 409 and "conflict" in message and "manager" in message.lower():  # noqa: PLR2004
+        code = "owned-by-another"
+        words = {
+            "what": f"{what} is there already, and somebody else decides about it.",
+            "why": message,
+            "fix": "Choose another name, or let its owner remove it; we overwrite nothing of others.",
+        }
+    elif status == 409:  # noqa: PLR2004 - HTTP's number
+        code = "cluster-conflict"
+        words = {
+            "what": f"{what} changed while we changed it.",
+            "why": message,
+            "fix": "Try again.",
+        }
+    elif status in (400, 422):
+        code = "admission-refused" if "admission webhook" in message else "cluster-refused"
+        words = {
+            "what": f"The cluster does not accept {what}.",
+            "why": message,
+            "fix": "Correct the option that the message names.",
+        }
+    else:
+        code = "cluster-failed"
+        words = {
+            "what": f"The cluster could not {_VERBS.get(method, method)} {what} (HTTP {status}).",
+            "why": message,
+            "fix": "Try again later; if it stays so, show this to who runs the cluster.",
+        }
+    return Refused(code, status=status, reason=reason, **words)
+
+
+def managers_of(message: str) -> list[str]:
+    """Return the field managers that a conflict names."""
+    return re.findall(r'conflicts? with "([^"]+)"', message)
+
+
+def _object(path: str, answer: dict[str, Any]) -> str:
+    details = answer.get("details") or {}
+    if details.get("kind") and details.get("name"):
+        return f"{details['kind']} {details['name']}"
+    parts = path.strip("/").split("/")
+    return " ".join(parts[-2:]) if len(parts) > 1 else path
+
+
+def _resource_of(path: str) -> tuple[str, str]:
+    """Return API group and resource of a path."""
+    parts = path.strip("/").split("/")
+    group = parts[1] if parts[0] == "apis" and len(parts) > 1 else ""
+    rest = parts[3:] if parts[0] == "apis" else parts[2:]
+    if rest[:1] == ["namespaces"] and len(rest) > 2:  # noqa: PLR2004 - namespaces, its name, more
+        rest = rest[2:]
+    resource = rest[0] if rest else ""
+    if len(rest) > 2:  # noqa: PLR2004 - a subresource
+        resource += f"/{rest[2]}"
+    return group, resource
+
+
+def _forbidden(message: str, method: str, path: str, namespace: str) -> tuple[str, dict[str, str]]:
+    if "exceeded quota" in message:
+        return "quota-exceeded", {
+            "what": f"The quota of namespace {namespace} does not allow this.",
+            "why": quota(message),
+            "fix": "Ask for less (--memory, --cpus, --workers), remove ended runs, or ask for more quota.",
+        }
+    if (
+        "violates PodSecurity" in message
+        or "admission" in message
+        or "denied the request" in message
+    ):
+        return "admission-refused", {
+            "what": f"A rule of the cluster refuses it in namespace {namespace}.",
+            "why": message,
+            "fix": "Change what the message names, or ask who runs the cluster for an exception.",
+        }
+    if "is being terminated" in message:
+        return "no-such-namespace", {
+            "what": f"Namespace {namespace} is being deleted.",
+            "fix": "Choose another with --namespace.",
+        }
+    found = _FORBIDDEN.search(message)
+    group, resource = _resource_of(path)
+    verb = _VERBS.get(method, method.lower())
+    if found:
+        verb, resource, group = found["verb"], found["resource"], found["group"]
+    return "no-rights", {
+        "what": f"You may not {verb} {resource} in namespace {namespace}.",
+        "why": message,
+        "fix": "Ask who runs the cluster for this role:\n" + role(verb, resource, group, namespace),
+    }
+
+
+def role(verb: str, resource: str, group: str, namespace: str) -> str:
+    """Return the Role that would give a right, as a command and as a rule."""
+    full = f"{resource}.{group}" if group and "/" not in resource else resource
+    return (
+        f"kubectl create role {resource.replace('/', '-')}-{verb} --namespace {namespace} "
+        f"--verb={verb} --resource={full}\n"
+        f'(apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]), '
+        "with a RoleBinding to you"
+    )
+
+
+def quota(message: str) -> str:
+    """Return what a quota refusal says: which quota, how much is asked, used and allowed."""
+    return message.partition("is forbidden: ")[2] or message
+
+
+def _no_namespace(namespace: str) -> dict[str, str]:
+    return {
+        "what": f"There is no namespace {namespace} in this cluster.",
+        "fix": f"Name another with --namespace, or make it: kubectl create namespace {namespace}",
+    }
+
+
+_SINCE = {
+    "jobsets": ("JobSet", "its controller is not installed"),
+    "trainjobs": ("Kubeflow Trainer", "its controller is not installed"),
+    "inferenceservices": ("KServe", "its controller is not installed"),
+    "httproutes": ("the Gateway API", "its resources are not installed"),
+    "horizontalpodautoscalers": ("autoscaling/v2", "it came with Kubernetes 1.23"),
+    "poddisruptionbudgets": ("policy/v1", "it came with Kubernetes 1.21"),
+}
+
+
+def _not_served(path: str) -> dict[str, str]:
+    _, resource = _resource_of(path)
+    feature, why = _SINCE.get(resource.partition("/")[0], (resource, "it does not serve them"))
+    return {
+        "what": f"This cluster does not have {feature}.",
+        "why": f"It knows no {resource}: {why}.",
+        "fix": "Leave the option that needs it out, or choose another cluster with --context.",
+    }
+
+
+def too_old(version: str, feature: str, since: str, *, fix: str) -> ContainerizeError:
+    """Return the error for a cluster older than what is used."""
+    return ContainerizeError(
+        "cluster-too-old",
+        what=f"This cluster runs Kubernetes {version}, which has no {feature}.",
+        why=f"It came with Kubernetes {since}.",
+        fix=fix,
+    )
+
+
+def unreachable(host: str, error: BaseException) -> ContainerizeError:
+    """Return the error for a server that does not answer, or whose certificate is wrong."""
+    text = _root(error)
+    if isinstance(error, ssl.SSLError) or "CERTIFICATE" in text.upper():
+        return ContainerizeError(
+            "cluster-certificate",
+            what=f"The certificate of {host} does not fit this kubeconfig.",
+            why=text,
+            fix=(
+                "Fetch the cluster's kubeconfig anew: its certificate authority or address has "
+                "changed. (Another server may also be answering in its place.)"
+            ),
+        )
+    return ContainerizeError(
+        "cluster-unreachable",
+        what=f"The cluster at {host} does not answer.",
+        why=text,
+        fix="Is it running, and is this machine in its network (VPN)? `kubectl cluster-info` asks the same.",
+    )
+
+
+def _root(error: BaseException) -> str:
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__ or error
+    return f"{type(error).__name__}: {error}"
+
+
+def access_expired(where: str) -> ContainerizeError:
+    """Return the error for credentials that the server does not take, even renewed."""
+    return ContainerizeError(
+        "cluster-login",
+        what=f"The cluster {where} does not know you.",
+        why="It refused the credentials of this kubeconfig (401), also after they were read anew.",
+        fix="Log in to the cluster again, as you did when you got this kubeconfig.",
+    )
+
+
+def client_missing(error: ImportError) -> ContainerizeError:
+    """Return the error for a missing extra."""
+    return ContainerizeError(
+        "kubernetes-client-missing",
+        what="The kubernetes runtime needs the official Python client, which is not installed.",
+        why=str(error),
+        fix="pip install 'jupyter-containerize[kubernetes]'",
+    )
+
+
+def no_cluster(paths: Sequence[str]) -> ContainerizeError:
+    """Return the error for a machine that knows of no cluster."""
+    return ContainerizeError(
+        "no-kubeconfig",
+        what="No Kubernetes cluster is set up here.",
+        why=f"There is no kubeconfig: {', '.join(paths)}.",
+        fix="Set KUBECONFIG to the file that your cluster gave you, or put it at ~/.kube/config.",
+    )
+
+
+def bad_kubeconfig(path: str, error: BaseException) -> ContainerizeError:
+    """Return the error for a kubeconfig that cannot be used."""
+    return ContainerizeError(
+        "bad-kubeconfig",
+        what=f"The kubeconfig {path} cannot be used.",
+        why=f"{type(error).__name__}: {error}",
+        fix="Fetch it anew from your cluster, or name another with KUBECONFIG.",
+    )
+
+
+def bad_namespace_file(error: BaseException) -> ContainerizeError:
+    """Return the error for a pod whose own access to its cluster does not work."""
+    return ContainerizeError(
+        "no-kubeconfig",
+        what="This pod has no access to its cluster.",
+        why=f"{type(error).__name__}: {error}",
+        fix="Let the pod have a service account with its token, or set KUBECONFIG.",
+    )
+
+
+def unknown_context(name: str, known: Sequence[str], path: str) -> ContainerizeError:
+    """Return the error for a context that kubeconfig does not have."""
+    return ContainerizeError(
+        "unknown-context",
+        what=f"There is no context {name!r} in {path}."
+        if name
+        else f"{path} has no current context.",
+        why=f"It has: {', '.join(known) or 'none'}.",
+        fix="Choose one with --context.",
+    )

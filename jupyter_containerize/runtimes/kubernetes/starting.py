@@ -1,0 +1,170 @@
+"""From a run's wishes to objects in a cluster: checked first, all or nothing."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ...errors import ContainerizeError
+from ...model.cluster import Scheduling
+from ...model.run import RunSpec
+from . import paths, story
+from .connection import Connection
+from .manifests.pods import TRAINING
+from .problems import Refused, too_old
+
+Json = dict[str, Any]
+
+_POD_FAILURE_POLICY = (1, 26)
+_BACKOFF_PER_INDEX = (1, 29)
+_SUCCESS_POLICY = (1, 31)
+
+
+def create(connection: Connection, objects: Sequence[Json]) -> Json:
+    """Apply objects, the first of which owns the others; return it as the cluster has it.
+
+    Everything is tried on the server first (dry run); if a later part fails all the same,
+    what was made is deleted again. Two calls an object. Errors: those of the cluster, together.
+    """
+    dry_run(connection, objects)
+    owner = connection.apply(paths.of(objects[0], connection.namespace), objects[0])
+    reference = {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+    }
+    try:
+        for item in objects[1:]:
+            made = copy.deepcopy(item)
+            if made["kind"] != "PersistentVolumeClaim":  # outputs outlive their run
+                made["metadata"]["ownerReferences"] = [reference]
+            connection.apply(paths.of(made, connection.namespace), made)
+    except BaseException:
+        connection.delete(paths.of(objects[0], connection.namespace), uid=reference["uid"])
+        raise
+    return owner
+
+
+def dry_run(connection: Connection, objects: Sequence[Json]) -> None:
+    """Ask the server whether it would take every object. Errors: all its refusals together."""
+    problems: list[ContainerizeError] = []
+    for item in objects:
+        try:
+            connection.apply(paths.of(item, connection.namespace), item, dry_run=True)
+        except Refused as error:  # noqa: PERF203 - all that is wrong is told at once
+            if not any(error.code == one.code and error.what == one.what for one in problems):
+                problems.append(error)
+    if problems:
+        raise ContainerizeError.together(problems)
+
+
+def check_version(connection: Connection, spec: RunSpec) -> None:
+    """Refuse a cluster that is older than what the run needs. Errors: `cluster-too-old`."""
+    if spec.cluster.scheduling is Scheduling.TRAINJOB:
+        return
+    told = connection.get(paths.VERSION)
+    version = tuple(
+        int("".join(c for c in str(told.get(key, "0")) if c.isdigit()) or 0)
+        for key in ("major", "minor")
+    )
+    needs = [(_POD_FAILURE_POLICY, "pod failure policy of Jobs", "Use a newer cluster.")]
+    if spec.cluster.sweep:
+        fix = "Run the combinations one by one, or use a newer cluster."
+        needs.append((_BACKOFF_PER_INDEX, "backoff limit per index of Jobs", fix))
+    if spec.workers > 1:
+        fix = "Use a newer cluster, or train with one worker."
+        needs.append((_SUCCESS_POLICY, "success policy of Jobs", fix))
+    for since, feature, fix in needs:
+        if version < since:
+            raise too_old(f"{version[0]}.{version[1]}", feature, f"{since[0]}.{since[1]}", fix=fix)
+
+
+def check_room(connection: Connection, job: Json, count: int) -> None:
+    """Refuse pods that no node could ever hold. Errors: `does-not-fit`.
+
+    Nodes are looked at where the user may; what other pods use is the scheduler's to know.
+    """
+    try:
+        nodes = connection.get(paths.NODES).get("items") or []
+    except ContainerizeError:
+        return
+    pod = (job.get("spec") or {}).get("template", {}).get("spec")
+    if not nodes or not pod:
+        return
+    work = next((one for one in pod["containers"] if one["name"] == TRAINING), pod["containers"][0])
+    requests = {
+        name: story.quantity(str(amount)) for name, amount in work["resources"]["requests"].items()
+    }
+    chosen = [node for node in nodes if _suits(node, pod.get("nodeSelector") or {})]
+    if not chosen:
+        raise _does_not_fit(
+            f"No node has the labels {json.dumps(pod['nodeSelector'])}.",
+            "Correct --node-selector; `kubectl get nodes --show-labels` shows what there is.",
+        )
+    room = sum(_holds(node, requests) for node in chosen)
+    if room < count:
+        asked = ", ".join(
+            f"{name} {story.size(amount) if name == 'memory' else f'{amount:g}'}"
+            for name, amount in requests.items()
+        )
+        best = {name: max(_allocatable(node, name) for node in chosen) for name in requests}
+        largest = ", ".join(
+            f"{name} {story.size(amount) if name == 'memory' else f'{amount:g}'}"
+            for name, amount in best.items()
+        )
+        several = f"The {len(chosen)} nodes hold {room} of {count} pods at once, were they empty"
+        raise _does_not_fit(
+            f"{several}: each asks for {asked}; the most that a node has is {largest}.",
+            "Ask for less (--memory, --cpus, --gpus), or for fewer workers.",
+        )
+
+
+def _suits(node: Json, selector: dict[str, str]) -> bool:
+    labels = node["metadata"].get("labels") or {}
+    return all(labels.get(name) == value for name, value in selector.items())
+
+
+def _allocatable(node: Json, name: str) -> float:
+    return story.quantity(str(((node.get("status") or {}).get("allocatable") or {}).get(name, "0")))
+
+
+def _holds(node: Json, requests: dict[str, float]) -> int:
+    counts = [
+        int(_allocatable(node, name) // amount) for name, amount in requests.items() if amount
+    ]
+    return min([*counts, int(_allocatable(node, "pods") or 110)])
+
+
+def _does_not_fit(why: str, fix: str) -> ContainerizeError:
+    return ContainerizeError(
+        "does-not-fit", what="The run does not fit on this cluster.", why=why, fix=fix
+    )
+
+
+def pull_secret(name: str, registry: str, labels: dict[str, str]) -> Json:
+    """Return a pull secret made of the user's own Docker credentials for one registry.
+
+    Errors: `no-docker-credentials`, those of reading them.
+    """
+    from ...oci.registry.credentials import credentials_for  # noqa: PLC0415 - only when asked for
+
+    host = registry.partition("/")[0]
+    found = credentials_for(host)
+    if found is None or not found.basic:
+        raise ContainerizeError(
+            "no-docker-credentials",
+            what=f"There are no credentials for {host} to make a pull secret of.",
+            why="Neither Docker's nor Podman's configuration has a name and a password for it.",
+            fix=f"Log in first (docker login {host}), or name a secret: --pull-secret NAME",
+        )
+    config = {"auths": {host: {"auth": found.basic.removeprefix("Basic ")}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": labels},
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": json.dumps(config)},
+    }

@@ -1,0 +1,381 @@
+"""A training run in a cluster: started, followed to its end, its outputs fetched, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from ...errors import ContainerizeError
+from ...model.event import Emit, FindingRaised, Progress, StepFinished, StepStarted
+from ...model.image import Image
+from ...model.reasons import Finding, Severity
+from ...model.run import Run, RunSpec, RunState
+from ...oci.store import Store
+from .. import run_folder
+from ..records import Records, on_disk
+from . import collecting, paths, placing, starting, story
+from .connection import Connection
+from .following import Ended, Follower, Line, Repeated, Told, progress_of
+from .manifests.names import COLLECTED, IMAGE, LABEL_RUN, STOPPED, run_name
+from .manifests.pods import COLLECTOR, TRAINING
+from .manifests.training import Training, objects
+from .manifests.volumes import target
+from .runs import VERDICT, index_of, record_of, run_of_job
+from .streams import log_lines
+
+Json = dict[str, Any]
+
+
+def prepared(
+    spec: RunSpec, image: Image, run_id: str, connection: Connection, *, store: Store, emit: Emit
+) -> list[Json]:
+    """Bring the image to the nodes and return the run's objects, the owner first."""
+    pod_image = placing.place(image, spec, connection, store=store, emit=emit)
+    name = run_name(spec.image_name, run_id)
+    docker = spec.cluster.pull_secret == placing.DOCKER
+    if docker:
+        pod_image = replace(pod_image, pull_secret=f"{name}-pull")
+    training = Training(name, run_id, spec, pod_image, record=record_of(spec))
+    made = objects(training)
+    made[0]["metadata"].setdefault("annotations", {})[IMAGE] = pod_image.reference
+    if docker:
+        made.append(starting.pull_secret(f"{name}-pull", spec.cluster.registry, training.labels()))
+    return made
+
+
+def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, emit: Emit) -> Run:
+    """Create the run's objects and return it. Errors: those of placing, checking and creating."""
+    starting.check_version(connection, spec)
+    made = prepared(spec, image, secrets.token_hex(4), connection, store=store, emit=emit)
+    if made[0]["kind"] == "Job":
+        starting.check_room(connection, made[0], int(made[0]["spec"]["parallelism"]))
+    return run_of_job(starting.create(connection, made), ())
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """One run in the cluster, as this machine deals with it."""
+
+    connection: Connection
+    job: Json
+    store: Store
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self.job["metadata"]["labels"][LABEL_RUN])
+
+    def pods(self) -> list[Json]:
+        """Return the run's pods."""
+        path = paths.collection(*paths.PODS, self.connection.namespace)
+        found: list[Json] = self.connection.list(path, f"{LABEL_RUN}={self.id}")["items"]
+        return found
+
+    def now(self) -> Run:
+        """Return the run as it is now."""
+        return run_of_job(self.connection.get(self._path()), self.pods())
+
+    def _path(self) -> str:
+        return paths.of(self.job, self.connection.namespace)
+
+    def follow(self, emit: Emit, line: Callable[[int, str], None]) -> Run:
+        """Follow the run to its end, fetch its outputs, and return it as it ended.
+
+        Errors: what the run cannot recover from; it is stopped then, and says why.
+        """
+        run = self.now()
+        if run.state.final and (run.outputs or not self._collected_by_us()):
+            return run
+        follower = Follower(self.connection, self.job, self.id, sweep=bool(run.spec.cluster.sweep))
+        story_of = _Story(emit)
+        try:
+            ended = self._followed(follower, story_of, emit, line)
+        except ContainerizeError as error:
+            story_of.close(ok=False)
+            if error.code not in ("run-deleted", "cluster-unreachable", "cluster-login"):
+                self._give_up(run, error)
+            raise
+        story_of.close()
+        return self.conclude(run, ended, emit)
+
+    def fetch(self, emit: Emit) -> Run:
+        """Fetch the outputs of a run that has ended, again if need be; of another, wait for its end."""
+        run = self.now()
+        if not run.state.final:
+            return self.follow(emit, lambda _, __: None)
+        if not self._collected_by_us() or (run.outputs and not any(map(_keeps, self.pods()))):
+            return run
+        outputs, problem = self.collect(run, emit)
+        marked = run.reason.partition("outputs are not complete")[0].strip("; ")
+        waiting = "outputs wait in the cluster"
+        reasons = [part for part in marked.split("; ") if part and part != waiting]
+        done = replace(run, outputs=outputs, reason="; ".join([*reasons, *filter(None, [problem])]))
+        self._write_down(done)
+        return done
+
+    def _followed(
+        self,
+        follower: Follower,
+        story_of: _Story,
+        emit: Emit,
+        line: Callable[[int, str], None],
+    ) -> Ended:
+        for news in follower.news():
+            match news:
+                case Told(text):
+                    story_of.tell(text)
+                case Line(index, text):
+                    story_of.close()
+                    line(index, text)
+                    progress = progress_of(text)
+                    if progress and index == 0:
+                        emit(Progress("run", "cells", progress[0] - 1, progress[1], "cells"))
+                case Repeated(pod, ending):
+                    story_of.tell(
+                        f"The attempt failed ({_why(ending)}); the cluster makes another one"
+                    )
+                    with contextlib.suppress(ContainerizeError):
+                        self._release(pod)
+                case Ended():
+                    return news
+        raise AssertionError("a follower ends with Ended")
+
+    def conclude(self, run: Run, ended: Ended, emit: Emit) -> Run:
+        """Fetch the outputs of the pods that count, write down how the run ended, here and there."""
+        exit_code, reason = 0, ended.reason
+        if ended.failed is not None:
+            ending = ended.endings.get(ended.failed, ({}, story.Ending(1)))[1]
+            exit_code = ending.exit_code
+            who = f"worker {ended.failed}: " if run.spec.workers > 1 else ""
+            reason = f"{who}{'. '.join(x for x in (ending.why, ending.fix) if x)}" or reason
+            reason = reason if ending.why else ended.reason or reason.rstrip(": ")
+        outputs, problem = run.outputs, ""
+        if self._collected_by_us():
+            outputs, problem = self.collect(run, emit, ended)
+        state = RunState.FAILED if ended.failed is not None else RunState.SUCCEEDED
+        done = replace(
+            run,
+            state=state,
+            exit_code=exit_code,
+            reason="; ".join(part for part in (reason, problem) if part),
+            ended_at=time.time(),
+            outputs=outputs or _elsewhere(run.spec, self.job),
+        )
+        self._write_down(done)
+        return done
+
+    # -- outputs -------------------------------------------------------------------------
+
+    def _collected_by_us(self) -> bool:
+        template = (self.job.get("spec") or {}).get("template") or {}
+        containers = (template.get("spec") or {}).get("containers") or ()
+        return any(one["name"] == COLLECTOR and "collect" in one["command"] for one in containers)
+
+    def collect(self, run: Run, emit: Emit, ended: Ended | None = None) -> tuple[str, str]:
+        """Fetch outputs into the store; return their folder, and what did not come (a sentence).
+
+        Of pods that trained together the chief's, of a sweep each in a folder by its index.
+        """
+        folder = self._folder(run)
+        outputs = os.path.join(folder, run_folder.OUTPUTS)
+        pods = self._deciding(run, ended)
+        problems, files = [], 0
+        emit(StepStarted("collect", "Fetching the outputs"))
+        since = time.monotonic()
+        for index, pod in sorted(pods.items()):
+            place = os.path.join(outputs, str(index)) if run.spec.cluster.sweep else outputs
+            os.makedirs(place, exist_ok=True)
+            name = pod["metadata"]["name"]
+            try:
+                got = collecting.collect(
+                    self.connection, name, python=self._python(), folder=place, emit=emit
+                )
+            except ContainerizeError as error:
+                problems.append(f"the outputs of {name} did not come: {error.why or error.what}")
+                continue
+            files += got.files
+            problems += got.problems
+        if not pods:
+            problems.append("there is no pod left whose outputs could be fetched")
+        problem = f"outputs are not complete: {'; '.join(problems[:5])}" if problems else ""
+        if problem:
+            emit(FindingRaised(_not_complete(run.id, problems)))
+        seconds = round(time.monotonic() - since, 3)
+        emit(StepFinished("collect", seconds, f"{files} files", ok=not problems))
+        return outputs, problem
+
+    def _deciding(self, run: Run, ended: Ended | None) -> dict[int, Json]:
+        pods = sorted(self.pods(), key=lambda pod: pod["metadata"]["creationTimestamp"])
+        latest = {index_of(pod): pod for pod in pods if _keeps(pod)}
+        if ended is not None:
+            # The attempt that counts, not one that the cluster may be making after it.
+            latest |= {
+                index: pod for index, (pod, _) in ended.endings.items() if pod["metadata"]["uid"]
+                in {other["metadata"]["uid"] for other in pods if _keeps(other)}
+            }  # fmt: skip
+        if run.spec.cluster.sweep:
+            return latest
+        return {index: pod for index, pod in latest.items() if index == 0}
+
+    def _folder(self, run: Run) -> str:
+        """Return the run's folder in the store, made if absent."""
+        records = Records(self.store.runs_folder)
+        folder = os.path.join(records.made(), run.id)
+        if not os.path.isdir(folder):
+            half = os.path.join(self.store.runs_folder, f".{run.id}")
+            shutil.rmtree(half, ignore_errors=True)
+            lock = run_folder.create(half)
+            run_folder.write_record(half, on_disk(replace(run, outputs="")))
+            os.rename(half, folder)
+            os.close(lock)
+        return folder
+
+    def _python(self) -> str:
+        containers = self.job["spec"]["template"]["spec"]["containers"]
+        return str(next(one for one in containers if one["name"] == COLLECTOR)["command"][0])
+
+    def _release(self, pod: Json) -> None:
+        collecting.release(self.connection, pod["metadata"]["name"], python=self._python())
+
+    # -- ends ----------------------------------------------------------------------------
+
+    def stop(self, grace_s: float) -> Run:
+        """Ask every pod's training to end, fetch what it left, and end the job."""
+        run = self.now()
+        if run.state.final:
+            return run
+        asked = []
+        for pod in self.pods():
+            if story.ending(pod) is None and _keeps(pod):
+                with contextlib.suppress(ContainerizeError):
+                    collecting.ask_to_stop(
+                        self.connection,
+                        pod["metadata"]["name"],
+                        python=self._python(),
+                        grace_s=grace_s,
+                    )
+                    asked.append(pod["metadata"]["uid"])
+        until = time.monotonic() + grace_s + 10.0
+        while asked and time.monotonic() < until:
+            left = [p for p in self.pods() if p["metadata"]["uid"] in asked and not story.ending(p)]
+            if not left:
+                break
+            time.sleep(0.5)
+        outputs = ""
+        if asked and self._collected_by_us():
+            outputs, _ = self.collect(run, lambda _: None)
+        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        notes = {STOPPED: at, COLLECTED: outputs}
+        change = {"metadata": {"annotations": notes}, "spec": {"suspend": True}}
+        self.job.update(self.connection.merge(self._path(), change))
+        stopped = replace(
+            run,
+            state=RunState.STOPPED,
+            ended_at=time.time(),
+            exit_code=143,
+            outputs=outputs,
+            reason="",
+        )
+        self._keep(stopped)
+        return stopped
+
+    def remove(self) -> None:
+        """Delete the run's objects; the Job owns them all."""
+        self.connection.delete(self._path(), uid=self.job["metadata"]["uid"])
+
+    def _give_up(self, run: Run, error: ContainerizeError) -> None:
+        """Stop a run that cannot go on, so that nothing of it holds the cluster's room."""
+        done = replace(
+            run,
+            state=RunState.FAILED,
+            reason=f"{error.what} {error.why}".strip(),
+            ended_at=time.time(),
+        )
+        with contextlib.suppress(ContainerizeError):
+            self._write_down(done, suspend=True)
+
+    def _write_down(self, run: Run, *, suspend: bool = False) -> None:
+        """Tell the cluster how the run ended, for who looks from elsewhere, and the store."""
+        verdict = {
+            "state": run.state.value,
+            "exit_code": run.exit_code,
+            "reason": run.reason,
+            "ended_at": run.ended_at,
+        }
+        notes = {VERDICT: json.dumps(verdict), COLLECTED: run.outputs}
+        change: Json = {"metadata": {"annotations": notes}}
+        if suspend:
+            change["spec"] = {"suspend": True}
+        with contextlib.suppress(ContainerizeError):
+            self.connection.merge(self._path(), change)
+        self._keep(run)
+
+    def _keep(self, run: Run) -> None:
+        folder = self._folder(run)
+        run_folder.write_record(folder, on_disk(run))
+
+    def logs(self) -> Iterator[str]:
+        """Yield what the pods wrote so far, one pod after the other; see `follow` for more."""
+        pods = sorted(self.pods(), key=index_of)
+        for pod in pods:
+            prefix = f"[worker {index_of(pod)}] " if len(pods) > 1 else ""
+            lines = log_lines(self.connection, pod["metadata"]["name"], TRAINING, follow=False)
+            yield from (prefix + text for text in lines)
+
+
+class _Story:
+    """What the run waits for, as steps: one at a time, each ends when the next begins."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._open: tuple[str, float] | None = None
+
+    def tell(self, text: str) -> None:
+        """Begin to wait for something else."""
+        self.close()
+        self._emit(StepStarted("cluster", text))
+        self._open = (text, time.monotonic())
+
+    def close(self, *, ok: bool = True) -> None:
+        """End the wait that goes on, if any."""
+        if self._open is not None:
+            _, since = self._open
+            self._emit(StepFinished("cluster", round(time.monotonic() - since, 3), ok=ok))
+            self._open = None
+
+
+def _keeps(pod: Json) -> bool:
+    """Tell whether a pod's collector runs."""
+    for one in (pod.get("status") or {}).get("containerStatuses") or ():
+        if one["name"] == COLLECTOR and "running" in (one.get("state") or {}):
+            return True
+    return False
+
+
+def _why(ending: story.Ending) -> str:
+    return ending.why or f"exit code {ending.exit_code}"
+
+
+def _elsewhere(spec: RunSpec, job: Json) -> str:
+    """Return where outputs are that nobody fetches: a claim or a URL."""
+    where = target(spec.cluster.outputs)
+    claimed = where.claim or (job["metadata"]["name"] if where.size else "")
+    return where.url or (f"pvc:{claimed}" if claimed else "")
+
+
+def _not_complete(run_id: str, problems: list[str]) -> Finding:
+    return Finding(
+        "outputs-not-complete",
+        Severity.WARNING,
+        what=f"The outputs of run {run_id} are not complete.",
+        why="; ".join(problems[:5]),
+        fix=f"While the cluster keeps them, fetch them again: jupyter containerize outputs {run_id}",
+    )

@@ -1,0 +1,11 @@
+"""An API server of our own, in this process: for faults that a real one does not make on demand.
+
+It knows nothing of what we believe about Kubernetes beyond this: every body is validated
+against the official schemas, and the real kubectl is tested against it.
+"""
+
+from . import schemas
+from .nodes import ProcessNode, ScriptedNode
+from .server import FakeCluster
+
+__all__ = ["FakeCluster", "ProcessNode", "ScriptedNode", "schemas"]

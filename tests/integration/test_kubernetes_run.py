@@ -1,0 +1,211 @@
+"""Training on the fake cluster, by command line: real images, real guest, real processes in the pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+PARAMETERS = "epochs = 2\nlr = 0.1"
+TRAIN = """\
+import os, time
+for i in range(epochs):
+    print("epoch", i, "lr", lr)
+    time.sleep(0.05)
+token = os.environ.get("TOKEN", "")
+"""
+SAVE = "open('model.bin', 'wb').write(bytes(range(256)) * 9000)\nopen('lr.txt', 'w').write(str(lr))"
+CELLS = [(PARAMETERS, ["parameters"]), (TRAIN, []), (SAVE, []), ("lr * 2", [])]
+FAILING = [(PARAMETERS, ["parameters"]), ("open('half.txt', 'w').write('half')", []), ("1 / 0", [])]
+
+
+def notebook(cells):
+    return {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {"tags": tags},
+                "source": source,
+                "outputs": [],
+                "execution_count": None,
+            }
+            for number, (source, tags) in enumerate(cells, 1)
+        ],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, environment):
+    """A folder with a store that holds the images `train` and `fails`, built once."""
+    folder = tmp_path_factory.mktemp("lab")
+    store = folder / "store"
+    python = environment("bare")
+    for name, cells in (("train", CELLS), ("fails", FAILING)):
+        path = folder / "work" / f"{name}.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(notebook(cells)))
+        words = ["build", str(path), "--kernel", python, "--no-execute", "--store", str(store)]
+        subprocess.run(
+            [sys.executable, "-m", "jupyter_containerize", *words], check=True, capture_output=True
+        )
+    return folder
+
+
+#: Stands for `kind`: keeps what it was given, as the nodes' image store does.
+KIND = """\
+#!/bin/sh
+for last; do :; done
+cp "$last" "$KIND_STORE/$(date +%s%N).tar"
+"""
+
+
+class Cluster:
+    """A fake cluster, its node with real processes, and a command line that knows it."""
+
+    def __init__(self, fake, kit, folder, lab):
+        self.fake = fake
+        self.images = {}
+        self.node = kit.ProcessNode(fake, self.images)
+        self.folder = folder
+        self.store = lab / "store"
+        tools = folder / "tools"
+        tools.mkdir()
+        (tools / "kind").write_text(KIND)
+        (tools / "kind").chmod(0o755)
+        (folder / "loaded").mkdir()
+        self.environment = {
+            **os.environ,
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "KIND_STORE": str(folder / "loaded"),
+            "KUBECONFIG": str(fake.kubeconfig(folder, context="kind-test")),
+            "JUPYTER_CONTAINERIZE_STORE": str(self.store),
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        }
+        fake.objects.listeners.insert(0, self._unpack_images)
+
+    def _unpack_images(self, kind, collection, item):
+        """As a node does when a pod comes: find its image, by the name in the archive."""
+        for path in (self.folder / "loaded").glob("*.tar"):
+            with tarfile.open(path) as archive:
+                entry = json.load(archive.extractfile("manifest.json"))[0]
+                if entry["RepoTags"][0] in self.images:
+                    continue
+                config = json.load(archive.extractfile(entry["Config"]))
+                rootfs = self.folder / entry["Config"].removesuffix(".json")
+                for layer in entry["Layers"]:
+                    with tarfile.open(fileobj=archive.extractfile(layer)) as content:
+                        content.extractall(rootfs, filter="tar")
+            values = dict(pair.split("=", 1) for pair in config["config"].get("Env") or ())
+            self.images[entry["RepoTags"][0]] = (str(rootfs), values)
+
+    def run(self, *words, check=True):
+        done = subprocess.run(
+            [sys.executable, "-m", "jupyter_containerize", *words],
+            env=self.environment, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def result(self, *words):
+        """Run with --json and return the result's data."""
+        done = self.run(*words, "--json", check=False)
+        last = json.loads(done.stdout.splitlines()[-1])
+        assert last["is"] == "result", last
+        return last["data"]
+
+
+@pytest.fixture
+def cluster(fake_cluster, tmp_path, lab):
+    with fake_cluster.FakeCluster() as fake:
+        yield Cluster(fake, fake_cluster, tmp_path, lab)
+
+
+def outputs(run):
+    return {
+        os.path.relpath(os.path.join(place, name), run["outputs"])
+        for place, _, names in os.walk(run["outputs"])
+        for name in names
+    }
+
+
+def test_a_run_trains_in_the_cluster_and_its_outputs_come_back(cluster):
+    done = cluster.run(
+        "run", "train", "--runtime", "kubernetes", "-p", "epochs=3", "-e", "TOKEN=s3cret-value"
+    )
+    assert "epoch 2 lr 0.1" in done.stdout
+    assert "Fetching the outputs: 4 files" in done.stderr
+    job = cluster.fake.one("jobs")
+    assert [one["type"] for one in job["status"]["conditions"]] == ["Complete"]
+    run = cluster.result("runs")["runs"][0]
+    assert (run["state"], run["exit_code"]) == ("succeeded", 0)
+    assert outputs(run) == {
+        "executed.ipynb", "files/model.bin", "files/lr.txt", ".containerize/cells.jsonl"
+    }  # fmt: skip
+    with open(os.path.join(run["outputs"], "files/model.bin"), "rb") as file:
+        assert file.read() == bytes(range(256)) * 9000
+    assert "s3cret-value" not in json.dumps(job)
+
+
+def test_a_failed_run_has_its_exit_code_its_cell_and_its_outputs(cluster):
+    done = cluster.run("run", "fails", "--runtime", "kubernetes", check=False)
+    assert done.returncode == 1
+    assert "cell 3 failed at line 1" in done.stdout
+    run = cluster.result("runs")["runs"][0]
+    assert (run["state"], run["exit_code"]) == ("failed", 1)
+    assert "files/half.txt" in outputs(run)
+    with open(os.path.join(run["outputs"], "executed.ipynb")) as file:
+        executed = json.load(file)
+    assert executed["cells"][2]["metadata"]["jupyter_containerize"]["state"] == "failed"
+
+
+def test_a_detached_run_is_found_followed_and_removed_from_another_store(cluster, tmp_path):
+    cluster.run("run", "train", "--runtime", "kubernetes", "-d", "-p", "epochs=300")
+    cluster.environment["JUPYTER_CONTAINERIZE_STORE"] = str(tmp_path / "elsewhere")
+    assert cluster.result("runs")["runs"] == []
+    (run,) = cluster.result("runs", "--context", "kind-test")["runs"]
+    assert run["state"] in ("starting", "running")
+    done = cluster.run("logs", "-f", run["id"])
+    assert "epoch 299 lr 0.1" in done.stdout
+    assert "files/lr.txt" in outputs(cluster.result("runs")["runs"][0])
+    cluster.run("rm", run["id"])
+    assert cluster.fake.all("jobs") == []
+    assert cluster.fake.all("networkpolicies") == []
+    assert cluster.result("runs")["runs"] == []
+
+
+def test_a_stopped_run_keeps_what_it_had_made(cluster):
+    cluster.run("run", "train", "--runtime", "kubernetes", "-d", "-p", "epochs=9000")
+    for _ in range(200):
+        run = cluster.result("runs")["runs"][0]
+        if run["state"] == "running":
+            break
+    done = cluster.result("stop", run["id"], "--grace", "20")["run"]
+    assert (done["state"], done["exit_code"]) == ("stopped", 143)
+    assert "executed.ipynb" in outputs(done)
+    assert cluster.fake.one("jobs")["spec"]["suspend"] is True
+
+
+def test_the_deadline_is_the_trainings_own_and_outputs_come_back(cluster):
+    done = cluster.run(
+        "run",
+        "train",
+        "--runtime",
+        "kubernetes",
+        "-p",
+        "epochs=9000",
+        "--timeout",
+        "3",
+        check=False,
+    )
+    assert done.returncode == 124
+    assert "The deadline has passed" in done.stdout
+    assert "executed.ipynb" in outputs(cluster.result("runs")["runs"][0])
