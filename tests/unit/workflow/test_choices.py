@@ -15,7 +15,7 @@ from jupyter_containerize.model.request import (
     LogsRequest,
     RemoveRequest,
     StopRequest,
-    StoreRequest,
+    RunsRequest,
 )
 from jupyter_containerize.model.run import Run, RunSpec, RunState
 from jupyter_containerize.workflow import choices
@@ -81,14 +81,14 @@ def test_a_run_is_found_whichever_runtime_started_it(elsewhere):
     assert workflow.perform("stop", StopRequest(""), emit=ignore)["run"]["state"] == "stopped"
     assert elsewhere.runs["bb22"].state is RunState.STOPPED  # the newest
     workflow.perform("rm", RemoveRequest(("aa11",)), emit=ignore)
-    rows = workflow.perform("runs", StoreRequest(), emit=ignore)["runs"]
+    rows = workflow.perform("runs", RunsRequest(), emit=ignore)["runs"]
     assert [row["id"] for row in rows] == ["bb22"]
 
 
 def test_a_runtime_that_cannot_be_asked_hides_no_run_of_another(elsewhere):
     elsewhere.unreachable = True
     said = []
-    assert workflow.perform("runs", StoreRequest(), emit=said.append) == {"runs": []}
+    assert workflow.perform("runs", RunsRequest(), emit=said.append) == {"runs": []}
     assert [event.finding.code for event in said if isinstance(event, FindingRaised)] == [
         "no-cluster"
     ]
