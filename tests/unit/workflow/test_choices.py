@@ -14,8 +14,8 @@ from jupyter_containerize.model.request import (
     DoctorRequest,
     LogsRequest,
     RemoveRequest,
-    StopRequest,
     RunsRequest,
+    StopRequest,
 )
 from jupyter_containerize.model.run import Run, RunSpec, RunState
 from jupyter_containerize.workflow import choices
