@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -320,6 +321,8 @@ def odd(tool):
     [parso] = site.glob("parso-*.dist-info")
     with (parso / "RECORD").open("a") as record:
         record.write("parso/gone.py,,\n")
+    [wcwidth] = site.glob("wcwidth-*.dist-info")
+    shutil.rmtree(wcwidth)
     return Tool(tool.folder, str(folder / "bin" / "python")), site
 
 
@@ -332,12 +335,44 @@ def test_packages_that_are_not_what_they_list(odd, tmp_path):
     error = checked(last)
     assert error["code"] == "import-without-distribution"
     assert "stray" in error["what"]
-    assert f"--include {site / 'stray.py'}" in error["fix"]
+    assert f"--include {shlex.quote(str(site / 'stray.py'))}" in error["fix"]
 
     last, _ = broken.build(path, "--include", str(site / "stray.py"), "--verify")
     assert last["data"]["verdict"]["state"] == "verified"
     found = {one["code"] for one in last["data"]["findings"]}
     assert {"record-missing", "record-lists-missing-files"} <= found
+
+
+def test_a_package_whose_metadata_is_gone(odd, tmp_path):
+    """Nobody knows its version or files any more: the build stops, and the way out works."""
+    broken, site = odd
+    path = tmp_path / "n.ipynb"
+    path.write_text(notebook("import wcwidth\nprint(wcwidth.wcswidth('ab'))"))
+    last, _ = broken.build(path, code=1)
+    error = checked(last)
+    assert error["code"] == "import-without-distribution"
+    assert "wcwidth" in error["what"]
+    last, _ = broken.build(path, "--include", str(site / "wcwidth"), "--verify")
+    assert last["data"]["verdict"]["state"] == "verified"
+
+
+def test_what_is_mounted_read_only_refuses_to_be_written(tool, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "data.txt").write_text("before")
+    path = tmp_path / "n.ipynb"
+    path.write_text(
+        notebook(
+            "try:\n    open('/mnt/in/data.txt', 'w').write('after')\n    print('written')\n"
+            "except OSError as error:\n    print(type(error).__name__, error.errno)"
+        )
+    )
+    mount = f"{tmp_path / 'in'}:/mnt/in"
+    last, output = tool.build(path, "--run", "--mount", f"{mount}:ro")
+    assert last["data"]["run"]["state"] == "succeeded"
+    assert b"OSError 30" in output  # EROFS
+    assert (tmp_path / "in" / "data.txt").read_text() == "before"
+    tool.build(path, "--run", "--mount", mount)
+    assert (tmp_path / "in" / "data.txt").read_text() == "after"
 
 
 def test_a_socket_that_cells_only_look_at(tool, tmp_path):
