@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+import uuid
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -19,9 +20,63 @@ _VERSION = (6, 29, 5)
 REQUEST = {"header": {"msg_id": "cell"}}
 
 
-def kernel() -> Any:
+class Kernel(types.SimpleNamespace):
+    """What stands for the kernel object."""
+
+    @property
+    def comm_manager(self) -> Any:
+        """Where libraries register what front ends may open: none will, but all may register."""
+        try:
+            return importlib.import_module("comm").get_comm_manager()
+        except ImportError:
+            return _COMMS
+
+
+def kernel() -> Kernel:
     """Return what stands for the kernel object."""
-    return types.SimpleNamespace(get_parent=lambda *_: REQUEST, shell=None)
+    return Kernel(get_parent=lambda *_: REQUEST, shell=None)
+
+
+class Comms:
+    """What stands for `comm`'s manager where that is not installed."""
+
+    def __init__(self) -> None:
+        self.comms: dict[str, Any] = {}
+        self.targets: dict[str, Any] = {}
+
+    def register_target(self, target_name: str, f: Any) -> None:
+        """Keep it: nobody opens it."""
+        self.targets[target_name] = f
+
+    def unregister_target(self, target_name: str, f: Any) -> Any:
+        """Forget it."""
+        del f
+        return self.targets.pop(target_name)
+
+
+_COMMS = Comms()
+
+
+class SilentComm:
+    """What stands for ipykernel's `Comm` where `comm` is not installed: nobody is at the other end."""
+
+    def __init__(self, target_name: str = "", data: Any = None, **more: Any) -> None:
+        del data
+        self.target_name = target_name
+        self.comm_id: str = more.get("comm_id") or uuid.uuid4().hex
+
+    def __getattr__(self, name: str) -> Any:
+        """Take every message and every callback, and do nothing with them."""
+        if name not in ("open", "send", "close", "on_msg", "on_close"):
+            raise AttributeError(name)
+        return lambda *_, **__: None
+
+
+def offer_comm(comm_class: type) -> None:
+    """Put `comm_class` where libraries import ipykernel's `Comm` from."""
+    module = _empty("ipykernel.comm")
+    vars(module)["Comm"] = comm_class
+    sys.modules[module.__name__] = module
 
 
 def config() -> Config:

@@ -11,6 +11,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from .kernel_marks import SilentComm, offer_comm
+
 MIME = "application/vnd.jupyter.widget-state+json"
 
 
@@ -28,6 +30,7 @@ class Widgets:
         try:
             comm: Any = importlib.import_module("comm")
         except ImportError:
+            offer_comm(SilentComm)
             return
         widgets = self
 
@@ -40,6 +43,7 @@ class Widgets:
                     widgets.update(self.comm_id, data or {}, more.get("buffers") or [])
 
         comm.create_comm = WidgetComm
+        offer_comm(WidgetComm)
 
     def update(self, model: str, data: dict[str, Any], buffers: list[bytes]) -> None:
         """Take a changed state; entering and leaving an `Output` moves where outputs go."""

@@ -14,6 +14,8 @@ from .tokens import Tolerance, same_number, same_text
 BY_PRESENCE = ("application/vnd.jupyter.widget-view+json", "application/pdf")
 _ID = re.compile(r"\b(?:id|for)\s*=\s*[\"']([\w-]*\d[\w-]*)[\"']")
 _GENERATED = re.compile(r"\bsk-(?:container|estimator)-id-\d+\b|\bT_[0-9a-f]{5}|\b[0-9a-f]{32}\b")
+_ANY_ID = re.compile(r"\bid\s*=\s*[\"']([A-Za-z][\w-]{5,})[\"']")
+_MARKUP = ("text/html", "application/javascript")
 SHORTEST_ID = 3
 
 
@@ -31,7 +33,10 @@ def same_data(kind: str, recorded: Any, executed: Any, limit: Tolerance) -> bool
     if kind.startswith("image/"):
         return same_size(size_of(kind, joined(recorded)), size_of(kind, joined(executed)))
     if isinstance(recorded, (str, list)) and not kind.endswith("json"):
-        return same_text(shown(kind, recorded), shown(kind, executed), limit)
+        texts = shown(kind, recorded), shown(kind, executed)
+        return same_text(*texts, limit) or (
+            kind in _MARKUP and same_text(*with_ids_of_both(*texts), limit)
+        )
     return same_json(recorded, executed, limit)
 
 
@@ -59,7 +64,7 @@ def shown(kind: str, data: Any) -> str:
         size = size_of(kind, joined(data))
         return f"<{kind}, {size[0]:g} x {size[1]:g}>" if size else f"<{kind}>"
     text = readable(joined(data)) if isinstance(data, (str, list)) else repr(data)
-    return renamed(text) if kind in ("text/html", "application/javascript") else text
+    return renamed(text) if kind in _MARKUP else text
 
 
 def renamed(markup: str) -> str:
@@ -69,6 +74,28 @@ def renamed(markup: str) -> str:
     for name in ids:
         if len(name) >= SHORTEST_ID:
             names.setdefault(name, f"id-{len(names) + 1}")
+    return _replaced(markup, names)
+
+
+def with_ids_of_both(recorded: str, executed: str) -> tuple[str, str]:
+    """Return both sides of HTML with the ids that only one side has numbered alike.
+
+    Some libraries draw an element's id from letters alone: nothing in it says that it was drawn,
+    but that the other run has another one in the same places.
+    """
+    ours, theirs = (list(dict.fromkeys(_ANY_ID.findall(side))) for side in (recorded, executed))
+    drawn = [name for name in ours if name not in theirs]
+    others = [name for name in theirs if name not in ours]
+    if not drawn or len(drawn) != len(others):
+        return recorded, executed
+    numbers = [f"drawn-id-{number}" for number, _ in enumerate(drawn, 1)]
+    return (
+        _replaced(recorded, dict(zip(drawn, numbers, strict=True))),
+        _replaced(executed, dict(zip(others, numbers, strict=True))),
+    )
+
+
+def _replaced(markup: str, names: Mapping[str, str]) -> str:
     if not names:
         return markup
     alternatives = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))

@@ -16,7 +16,6 @@ _COLOUR = re.compile(
 )
 _UP = re.compile(r"\x1b\[([0-9]{0,9})A")
 _ERASE = re.compile(r"\x1b\[[0-9]{0,9}K")
-_ERASE = re.compile(r"\x1b\[\d*K")
 _CONTROL = re.compile(r"(\n|\r|\x08+|\x1b\[[0-9]{0,9}[AK])")
 
 _NAMES = (

@@ -143,7 +143,11 @@ def _capture(command: Parser) -> None:
     )
     add("--max-file-size", metavar="SIZE", help="stop at larger data files (default: 100 MB)")
     add("-e", "--env", **{**_ENV, "help": f"put into the image: {_ENV['help']}"})
-    add("--kernel", metavar="NAME", help="kernel to start (default: the notebook's own)")
+    add(
+        "--kernel",
+        metavar="NAME",
+        help="kernel to start, by its name or its Python's path (default: the notebook's own)",
+    )
     add("--cell-timeout", metavar="TIME", help="give up when one cell takes longer")
     if command.prog.endswith("plan"):
         _mount(command)

@@ -89,7 +89,7 @@ def _capture(args: argparse.Namespace, chosen: _Chosen, options: RunOptions) -> 
         allow_errors=bool(args.allow_errors),
         marks=values.marks(args.mark_cell, "--mark-cell"),
         max_file_bytes=values.size_bytes(chosen.text("max_file_size"), "--max-file-size"),
-        kernel=args.kernel or "",
+        kernel=values.kernel(args.kernel or ""),
         timeout_s=values.time_s(cell_timeout, "--cell-timeout") if cell_timeout else None,
     )
 

@@ -143,6 +143,11 @@ def restart(text: str, option: str) -> Restart:
         raise _wrong(option, text, "a restart policy", "no, on-failure or always") from None
 
 
+def kernel(text: str) -> str:
+    """Return a kernelspec's name as it is, the path of a Python (`.venv/bin/python`) absolute."""
+    return os.path.abspath(os.path.expanduser(text)) if os.sep in text else text
+
+
 def absolute(path: str) -> str:
     """Return `path` as an absolute one, `~` expanded, links kept; "" stays ""."""
     return os.path.abspath(os.path.expanduser(path)) if path else ""

@@ -29,6 +29,7 @@ CASES = {
     "frames": "science",
     "learning": "science",
     "keras_training": "science",
+    "comms": "",
     "widgets": "interactive",
     "charts": "interactive",
     "bars": "corpus",

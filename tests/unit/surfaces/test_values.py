@@ -115,3 +115,11 @@ def test_what_is_none_of_them(parse, text):
     with pytest.raises(ContainerizeError) as caught:
         parse(text, "--x")
     assert caught.value.code == "usage"
+
+
+def test_a_kernel_is_a_name_or_the_path_of_a_python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert values.kernel("python3") == "python3"
+    assert values.kernel("") == ""
+    assert values.kernel(".venv/bin/python") == str(tmp_path / ".venv/bin/python")
