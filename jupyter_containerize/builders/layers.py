@@ -56,6 +56,9 @@ class LayerBuilder:
         require_space(self.store.root, need)
         # The largest first: the small ones then fill the other core's time.
         missing.sort(key=lambda number: -self.plan.layers[number].size_bytes)
+        for number in missing:  # so that a surface knows from the start how much there is
+            layer_plan = self.plan.layers[number]
+            self.emit(Progress(STEP, layer_plan.title, 0, layer_plan.size_bytes))
         built = _in_parallel(
             [self._job(self.plan.layers[number], keys[number]) for number in missing], self.cancel
         )

@@ -53,14 +53,28 @@ class Executed:
     document: dict[str, Any]
 
 
-def record(path: str, *, options: CaptureOptions, emit: Emit = ignore) -> dict[str, Any]:
+def record(
+    path: str,
+    *,
+    options: CaptureOptions,
+    emit: Emit = ignore,
+    front_end: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return the probe record of the notebook at `path`, run headless in a kernel of its own.
+
+    `front_end` is the notebook with edits that are not saved; the file's text by default.
 
     With `options.execute` false no cell runs: what they import is imported, and the record
     says `static`. Errors: those of `notebook.read` and `kernelspec.manager`; `cell-failed`,
     `cell-timed-out`, `kernel-died`, `kernel-silent`, `remote-kernel`, `probe-failed`.
     """
-    file = notebook.read(path).with_marks(options.marks)
+    if front_end is None:
+        file = notebook.read(path)
+    else:
+        file = notebook.NotebookFile(
+            os.path.abspath(path), notebook.normalise(front_end, name=path)
+        )
+    file = file.with_marks(options.marks)
     if options.execute:
         return execute(file, options=options, emit=emit).record
     return _run(_imported(file, options))

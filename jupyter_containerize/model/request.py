@@ -20,11 +20,13 @@ class BuildRequest:
     """Build an image, or only `plan` it.
 
     `record` is the file of a probe record of a live kernel; without one the notebook's
-    kernel is started. `front_end` is the notebook as the front end shows it (nbformat JSON). `output` is `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`. `to` is `docker`: into the engine.
+    kernel is started; `connection` is the connection file of a running kernel that is asked for
+    its record. `front_end` is the notebook as the front end shows it (nbformat JSON). `output` is `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`. `to` is `docker`: into the engine.
     """
 
     notebook: str = ""
     record: str = ""
+    connection: str = ""
     front_end: Mapping[str, Any] | None = None
     capture: CaptureOptions = field(default_factory=CaptureOptions)
     name: str = ""

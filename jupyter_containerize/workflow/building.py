@@ -125,15 +125,24 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
 
 
 def _record(request: BuildRequest, emit: Emit) -> dict[str, Any]:
-    """Return the probe record: the one handed in, or that of a kernel started for it."""
+    """Return the probe record: the one handed in, a running kernel's, or of one started for it."""
     if request.record:
         with open(request.record, "rb") as file:
             return probe_record.parse(file.read())
     from ..capture import kernel  # noqa: PLC0415 - a live kernel's record needs none of it
 
+    if request.connection:
+        with step(emit, "execute", "Asking the running kernel") as summary:
+            record = kernel.attach(request.connection, notebook=request.notebook, timeout_s=None)
+            ran = bool(record["executions"] or record["history"])
+            summary.text = f"{len(record['modules'])} modules" if ran else "It has run nothing yet"
+        if ran:
+            return record
     title = "Running the notebook" if request.capture.execute else "Importing what cells name"
     with step(emit, "execute", title) as summary:
-        record = kernel.record(request.notebook, options=request.capture, emit=emit)
+        record = kernel.record(
+            request.notebook, options=request.capture, emit=emit, front_end=request.front_end
+        )
         summary.text = os.path.basename(request.notebook)
     return record
 

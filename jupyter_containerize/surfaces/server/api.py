@@ -1,0 +1,196 @@
+"""What the routes do: plain functions from checked values to plain JSON, for a thread to run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ..._version import __version__
+from ...errors import ContainerizeError
+from ...model.event import Failed, Result, ignore
+from ...model.request import (
+    DiffRequest,
+    DoctorRequest,
+    ImageRequest,
+    RemoveRequest,
+    Request,
+    StoreRequest,
+)
+from . import commands, outputs
+from .jobs import Jobs
+from .log_file import LogFiles
+from .paths import Root
+
+API_VERSION = 1
+
+
+class Api:
+    """Everything behind the routes, for one server and one store."""
+
+    def __init__(self, *, root: str, store: str = "") -> None:
+        self.root = Root(root)
+        self.store = store
+        self.logs = LogFiles()
+        self._jobs: Jobs | None = None
+
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs of the store, which is opened when it is first needed. Errors: the store's."""
+        if self._jobs is None:
+            self._jobs = Jobs(str(self.ask("ls", StoreRequest(self.store))["store"]))
+        return self._jobs
+
+    def ask(self, command: str, request: Request) -> Any:
+        """Do a short command here and now, and return its result. Errors: the command's."""
+        from ...workflow import conclude  # noqa: PLC0415 - servers start without it
+
+        last = conclude(command, request, emit=ignore)
+        if isinstance(last, Failed):
+            raise ContainerizeError.from_json(last.error)
+        return last.data if isinstance(last, Result) else None
+
+    # -- the server ---------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """Return versions, and what is wrong with the store if something is."""
+        problem = None
+        try:
+            _ = self.jobs
+        except ContainerizeError as error:
+            problem = error.to_json()
+        return {
+            "version": __version__,
+            "api": API_VERSION,
+            "commands": list(commands.COMMANDS),
+            "problem": problem,
+        }
+
+    def doctor(self, notebook: str = "") -> Any:
+        """Return what works here; for the notebook at a path, too."""
+        path = self.root.absolute(notebook) if notebook else ""
+        return self.ask("doctor", DoctorRequest(path, self.store))
+
+    # -- jobs ---------------------------------------------------------------------------
+
+    def start(
+        self, command: str, options: dict[str, Any], notebook: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Start a job. Errors: `unknown-command`, `bad-request`, `outside-root`."""
+        known = commands.COMMANDS.get(command)
+        ours: dict[str, Any] = {"store": self.store}
+        shown = ""
+        if known is not None and known.of_notebook:
+            if notebook is None:
+                raise ContainerizeError(
+                    "bad-request",
+                    what=f"`{command}` is about a notebook, and none was named.",
+                    fix="Open a notebook and try again.",
+                )
+            shown = notebook["path"]
+            ours |= {
+                "notebook": self.root.absolute(shown),
+                "front_end": notebook.get("content"),
+                "connection": notebook.get("connection", ""),
+            }
+        request = commands.parse(command, options, root=self.root, ours=ours)
+        return self.jobs.start(
+            command,
+            commands.as_json(request),
+            title=known.title if known else command,
+            notebook=shown,
+            image=str(getattr(request, "image", "")),
+        )
+
+    # -- images -------------------------------------------------------------------------
+
+    def images(self) -> Any:
+        """Return all images; `shared_bytes` is what an image has in common with others."""
+        return self.ask("ls", StoreRequest(self.store))
+
+    def image(self, image: str) -> Any:
+        """Return everything known about an image."""
+        return self.ask("inspect", ImageRequest(image, store=self.store))
+
+    def compare(self, image: str, other: str) -> Any:
+        """Return what changed from `image` to `other`."""
+        return self.ask("diff", DiffRequest(image, other, self.store))
+
+    def remove(self, name: str) -> Any:
+        """Remove an image or a run."""
+        return self.ask("rm", RemoveRequest((name,), self.store))
+
+    # -- runs ---------------------------------------------------------------------------
+
+    def runs(self) -> Any:
+        """Return all runs, the newest first, and findings about those that cannot be read."""
+        found: dict[str, Any] = self.ask("runs", StoreRequest(self.store))
+        return {"runs": [self._shown(run) for run in found["runs"]]}
+
+    def run(self, run: str) -> dict[str, Any]:
+        """Return one run. Errors: `no-such-run`."""
+        for item in self.ask("runs", StoreRequest(self.store))["runs"]:
+            if item["id"] == run:
+                return self._shown(item)
+        raise ContainerizeError(
+            "no-such-run",
+            what=f"There is no run {run!r}.",
+            fix="It may have been deleted; look at the list again.",
+        )
+
+    def _shown(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Leave out values that a run was given: variables may hold secrets."""
+        spec = {**run.get("spec", {})}
+        spec["environment"] = sorted(spec.get("environment", {}))
+        return {**run, "spec": spec}
+
+    def log(self, run: str, first: int, count: int) -> dict[str, Any]:
+        """Return a page of a run's log."""
+        found = self.run(run)
+        page = self.logs.page(_log_of(found), first=first, count=count)
+        return {**page, "state": found["state"]}
+
+    def search(self, run: str, text: str, first: int, count: int) -> dict[str, Any]:
+        """Return the lines of a run's log that hold a text."""
+        return self.logs.search(_log_of(self.run(run)), text=text, first=first, count=count)
+
+    def usage(self, run: str) -> dict[str, Any]:
+        """Return what a living run uses."""
+        from ...workflow import living  # noqa: PLC0415 - as above
+
+        return {"usage": living.usage(run, store=self.store)}
+
+    def example(self, run: str) -> dict[str, Any]:
+        """Return a request that a served model understands."""
+        from ...workflow import living  # noqa: PLC0415 - as above
+
+        return {"example": living.example(run, store=self.store)}
+
+    def predict(self, run: str, body: str) -> dict[str, Any]:
+        """Pass a request on to a served model: the browser may not reach its port."""
+        from ...workflow import living  # noqa: PLC0415 - as above
+
+        return living.predict(run, body, store=self.store)
+
+    def outputs(self, run: str) -> dict[str, Any]:
+        """Return the files that a run has left so far."""
+        return {"files": outputs.listing(_outputs_of(self.run(run)))}
+
+    def output(self, run: str, path: str) -> str:
+        """Return the file on disk of one output."""
+        return outputs.file_in(_outputs_of(self.run(run)), path)
+
+    def open_executed(self, run: str, notebook: str) -> dict[str, str]:
+        """Copy a run's executed notebook into the server's folder; return where it is."""
+        found = self.run(run)
+        title = os.path.splitext(os.path.basename(notebook))[0] or "notebook"
+        path = outputs.open_copy(_outputs_of(found), title=title, beside=notebook, root=self.root)
+        return {"path": path}
+
+
+def _log_of(run: Mapping[str, Any]) -> str:
+    return str(run.get("log") or os.devnull)
+
+
+def _outputs_of(run: Mapping[str, Any]) -> str:
+    return str(run.get("outputs") or os.devnull)

@@ -1,0 +1,31 @@
+"""Loads the extension into a Jupyter Server."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ...errors import ContainerizeError
+from ..config import settings
+from .api import Api
+from .events import Events
+from .handlers import handlers
+from .routes import PREFIX
+
+_THREADS = 8
+
+
+def load(server: Any) -> None:
+    """Add our routes to a server application."""
+    try:
+        store = settings().store
+    except ContainerizeError as error:
+        server.log.warning("jupyter-containerize: %s", error)
+        store = ""
+    api = Api(root=server.root_dir, store=store)
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="containerize")
+    base = server.web_app.settings["base_url"]
+    rules = handlers(api, pool, base)
+    events = (f"{re.escape(base)}{PREFIX}/events", Events, {"api": api, "pool": pool})
+    server.web_app.add_handlers(".*$", [*rules, events])

@@ -1,0 +1,67 @@
+"""Living runs, for surfaces that show them: what they use, and what they answer."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+from ..errors import ContainerizeError
+from ..model.codec import to_json
+from ..model.plan import ARTIFACT_FOLDER
+from ..runtimes import usage as measured
+from .records import file_in_image, open_store, resolve
+from .running import find_run
+
+_ANSWER_S = 60.0
+_MOST_BYTES = 10_000_000
+
+#: A run's port is on loopback: no proxy, whatever the environment says.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def usage(run: str, *, store: str) -> dict[str, Any] | None:
+    """Return processor time and memory of a run on this machine, None when it does not live here."""
+    opened = open_store(store)
+    found = measured.usage(f"{opened.runs_folder}/{find_run(opened, run)[1].id}")
+    return None if found is None else {**to_json(found), "at": time.time()}
+
+
+def example(run: str, *, store: str) -> Any:
+    """Return a request that the run's model understands, None if its image names none."""
+    opened = open_store(store)
+    image = resolve(opened, find_run(opened, run)[1].spec.image)
+    data = file_in_image(opened, image, f"{ARTIFACT_FOLDER}/artifact.json")
+    return None if data is None else json.loads(data).get("example")
+
+
+def predict(run: str, body: str, *, store: str) -> dict[str, Any]:
+    """Return what a run answers to a POST of `body` to /predict. Errors: `no-endpoint`, `no-answer`."""
+    endpoint = find_run(open_store(store), run)[1].endpoint
+    if not endpoint.startswith(("http://", "https://")):
+        raise ContainerizeError(
+            "no-endpoint",
+            what=f"Run {run} has no endpoint.",
+            why="It serves nothing, or its port is not published.",
+            fix="Start an inference image.",
+        )
+    request = urllib.request.Request(  # noqa: S310 - the endpoint of a run of ours
+        f"{endpoint}/predict", data=body.encode(), headers={"Content-Type": "application/json"}
+    )
+    started = time.monotonic()
+    try:
+        with _OPENER.open(request, timeout=_ANSWER_S) as answer:
+            status, said = answer.status, answer.read(_MOST_BYTES)
+    except urllib.error.HTTPError as error:
+        status, said = error.code, error.read(_MOST_BYTES)
+    except OSError as error:
+        raise ContainerizeError(
+            "no-answer",
+            what=f"Run {run} does not answer.",
+            why=str(error),
+            fix="Look into its log: it may still be starting, or have ended.",
+        ) from error
+    took_ms = round(1000 * (time.monotonic() - started))
+    return {"status": status, "milliseconds": took_ms, "body": said.decode("utf-8", "replace")}

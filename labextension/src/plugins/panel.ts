@@ -1,0 +1,76 @@
+/** The side panel and its model. */
+
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { mend } from '../mend';
+import { ContainerizeModel, DEFAULT_CHOICES } from '../model';
+import { IContainerize } from '../tokens';
+import { ContainerizePanel, PANEL_ID } from '../widgets/panel';
+
+export const DOMAIN = 'jupyter_containerize';
+
+export const panel: JupyterFrontEndPlugin<IContainerize> = {
+  id: 'jupyter-containerize:panel',
+  description: 'Shows what goes into an image, builds and runs it.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ITranslator, ISettingRegistry, ILayoutRestorer],
+  provides: IContainerize,
+  activate: (
+    app: JupyterFrontEnd,
+    notebooks: INotebookTracker,
+    translator: ITranslator | null,
+    settings: ISettingRegistry | null,
+    restorer: ILayoutRestorer | null
+  ): IContainerize => {
+    const model = new ContainerizeModel(app.serviceManager, notebooks);
+    const widget = new ContainerizePanel({
+      model,
+      trans: (translator ?? nullTranslator).load(DOMAIN),
+      mend: remedy => {
+        void model.attempt(() => mend(remedy, model, app.commands));
+      },
+      execute: (command, args) => {
+        void model.attempt(async () => {
+          await app.commands.execute(command, args ?? {});
+        });
+      }
+    });
+    app.shell.add(widget, 'right', { rank: 600, type: 'Containerize' });
+    restorer?.add(widget, PANEL_ID);
+    if (settings) {
+      void settings
+        .load(panel.id)
+        .then(loaded => {
+          const read = (): void => {
+            const chosen = loaded.composite;
+            model.defaults = {
+              run: chosen['run'] !== false,
+              verify: chosen['verify'] !== false,
+              network: chosen['network'] === true,
+              runtime: typeof chosen['runtime'] === 'string' ? chosen['runtime'] : '',
+              rtol: typeof chosen['rtol'] === 'number' ? chosen['rtol'] : DEFAULT_CHOICES.rtol
+            };
+            model.alter();
+          };
+          loaded.changed.connect(read);
+          read();
+        })
+        .catch((error: unknown) => {
+          console.warn('jupyter-containerize works without its settings:', error);
+        });
+    }
+    // Nothing is asked of the server while the page is being put together.
+    void app.restored.then(() => {
+      void model.start();
+      model.listen();
+    });
+    return model;
+  }
+};

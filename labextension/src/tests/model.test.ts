@@ -1,0 +1,229 @@
+import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { ServerConnection, ServiceManager } from '@jupyterlab/services';
+import { Signal } from '@lumino/signaling';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+
+vi.mock('@jupyterlab/services', () => ({
+  ServerConnection: { makeRequest: (url: string, init: RequestInit) => answer(url, init) }
+}));
+vi.mock('@jupyterlab/coreutils', () => ({
+  URLExt: { join: (...parts: string[]) => parts.join('/').replace(/([^:])\/+/g, '$1/') }
+}));
+
+import { ContainerizeModel } from '../model';
+import { problemOf } from '../request';
+import type { Job } from '../types';
+
+let answer: (url: string, init: RequestInit) => Promise<Response>;
+let asked: { url: string; body: unknown }[] = [];
+let sockets: FakeSocket[] = [];
+
+class FakeSocket {
+  readyState = 1;
+  sent: string[] = [];
+  onopen: (() => void) | null = null;
+  onmessage: ((message: { data: string }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  constructor(readonly url: string) {
+    sockets.push(this);
+  }
+  send(text: string): void {
+    this.sent.push(text);
+  }
+  close(): void {
+    this.onclose?.();
+  }
+  tell(news: object): void {
+    this.onmessage?.({ data: JSON.stringify(news) });
+  }
+}
+
+function json(data: unknown, status = 200): Promise<Response> {
+  return Promise.resolve(new Response(JSON.stringify(data), { status }));
+}
+
+const JOB: Job = {
+  id: '0123456789abc-01234567',
+  command: 'build',
+  title: 'Build',
+  notebook: 'a.ipynb',
+  image: '',
+  created_at: 1,
+  state: 'running'
+};
+
+/** A notebook that is in front, and a model over it. */
+function opened(path = 'a.ipynb'): ContainerizeModel {
+  const signal = { connect: (): boolean => true };
+  const notebook = {
+    isDisposed: false,
+    context: { path, pathChanged: signal, model: { toJSON: () => ({ cells: ['not saved'] }) } },
+    sessionContext: {
+      isReady: true,
+      ready: Promise.resolve(),
+      session: { kernel: { id: 'k1', name: 'python3', status: 'idle' } },
+      specsManager: { specs: { kernelspecs: { python3: { language: 'python' } } } },
+      statusChanged: signal,
+      kernelChanged: signal,
+      connectionStatusChanged: signal
+    }
+  };
+  const tracker: Partial<Record<keyof INotebookTracker, unknown>> = {
+    currentWidget: notebook,
+    currentChanged: new Signal<object, null>({})
+  };
+  const settings = {
+    baseUrl: 'http://x/',
+    wsUrl: 'ws://x/',
+    token: 't',
+    appendToken: true,
+    WebSocket: FakeSocket
+  } as unknown as ServerConnection.ISettings;
+  const services = {
+    serverSettings: settings,
+    contents: { localPath: (text: string) => text, driveName: () => '' }
+  } as unknown as ServiceManager.IManager;
+  return new ContainerizeModel(services, tracker as unknown as INotebookTracker);
+}
+
+beforeEach(() => {
+  asked = [];
+  sockets = [];
+  answer = (url, init) => {
+    asked.push({ url, body: JSON.parse((init.body as string | undefined) ?? 'null') });
+    if (init.method === 'POST') {
+      return json(JOB, 201);
+    }
+    if (url.endsWith('/jobs')) {
+      return json({ jobs: [] });
+    }
+    if (url.endsWith('/status')) {
+      return json({ version: '1', api: 1, commands: ['build'], problem: null });
+    }
+    return json({ images: [], runs: [], runtimes: [], suits: {} });
+  };
+});
+
+describe('a build', () => {
+  it('is shown before the server has answered, and sends what is not saved', async () => {
+    const model = opened();
+    const done = model.build();
+    expect(model.work?.phase).toBe('asking');
+    await done;
+    expect(model.work?.phase).toBe('running');
+    const post = asked.find(one => one.body !== null);
+    expect(post?.body).toMatchObject({
+      command: 'build',
+      notebook: { path: 'a.ipynb', kernel: 'k1', content: { cells: ['not saved'] } }
+    });
+  });
+
+  it('follows its events to the end', async () => {
+    const model = opened();
+    model.listen();
+    const ended = vi.fn();
+    model.ended.connect(ended);
+    await model.build();
+    expect(sockets[0]?.sent).toContain(JSON.stringify({ follow: JOB.id, after: 0 }));
+    sockets[0]?.tell({
+      job: JOB.id,
+      after: 9,
+      events: [{ is: 'step-started', step: 'plan', title: 'Planning' }],
+      ended: null
+    });
+    expect(model.work?.progress.steps).toHaveLength(1);
+    sockets[0]?.tell({
+      job: JOB.id,
+      after: 12,
+      events: [{ is: 'failed', error: { code: 'x', what: 'It broke.', why: '', fix: '' } }],
+      ended: { ...JOB, state: 'failed' }
+    });
+    expect(model.work?.phase).toBe('ended');
+    expect(model.work?.progress.problem?.what).toBe('It broke.');
+    expect(ended).toHaveBeenCalledOnce();
+  });
+
+  it('goes on being followed from where it was when the connection comes back', async () => {
+    vi.useFakeTimers();
+    const model = opened();
+    model.listen();
+    await model.build();
+    sockets[0]?.tell({ job: JOB.id, after: 77, events: [], ended: null });
+    sockets[0]?.close();
+    expect(model.connected).toBe(false);
+    await vi.advanceTimersByTimeAsync(1000);
+    sockets[1]?.onopen?.();
+    expect(sockets[1]?.sent).toContain(JSON.stringify({ follow: JOB.id, after: 77 }));
+    vi.useRealTimers();
+  });
+
+  it('that was started before the page was there is taken up', async () => {
+    const before = answer;
+    answer = (url, init) => (url.endsWith('/jobs') ? json({ jobs: [JOB] }) : before(url, init));
+    const model = opened();
+    await model.start();
+    expect(model.work?.phase).toBe('running');
+    expect(model.work?.job?.id).toBe(JOB.id);
+  });
+
+  it('that the server refuses ends with its reason', async () => {
+    answer = () =>
+      json({ error: { code: 'outside-root', what: 'No.', why: 'w', fix: 'f', also: [] } }, 400);
+    const model = opened();
+    await model.build();
+    expect(model.work?.phase).toBe('ended');
+    expect(model.work?.progress.problem?.code).toBe('outside-root');
+  });
+
+  it('is cancelled, and at once when asked twice', async () => {
+    const model = opened();
+    await model.build();
+    await model.cancel();
+    expect(model.work?.phase).toBe('cancelling');
+    await model.cancel();
+    const bodies = asked.filter(one => one.url.endsWith('/cancel')).map(one => one.body);
+    expect(bodies).toEqual([{ force: false }, { force: true }]);
+  });
+});
+
+describe('remedies that are choices', () => {
+  it('are sent with the next build, each once', async () => {
+    const model = opened();
+    model.apply({ is: 'include', path: 'data.csv' });
+    model.apply({ is: 'include', path: 'data.csv' });
+    model.apply({ is: 'mount', host: '/d', path: '/d' });
+    model.apply({ is: 'allow-secret', what: 'secret-x@cell 1' });
+    await model.build();
+    expect(asked.find(one => one.body !== null)?.body).toMatchObject({
+      options: {
+        capture: {
+          include: ['data.csv'],
+          mounts: ['/d'],
+          allow_secrets: ['secret-x@cell 1']
+        },
+        options: { mounts: [{ host: '/d', path: '/d', read_only: true }] }
+      }
+    });
+  });
+});
+
+describe('answers that are no answers', () => {
+  it('a server without the extension is told as such', async () => {
+    answer = () => json({ message: 'Not Found' }, 404);
+    const model = opened();
+    await model.start();
+    expect(model.statusProblem?.code).toBe('no-server-extension');
+  });
+
+  it('a server that is gone is told as such', async () => {
+    answer = () => Promise.reject(new TypeError('Failed to fetch'));
+    const model = opened();
+    await model.start();
+    expect(model.statusProblem?.code).toBe('server-unreachable');
+  });
+
+  it('others have a reason too', () => {
+    expect(problemOf(null, 403).code).toBe('not-allowed');
+    expect(problemOf({ message: 'x' }, 500).why).toBe('HTTP 500: x');
+  });
+});

@@ -1,0 +1,175 @@
+import { describe, expect, it } from 'vitest';
+import { differences } from '../differences';
+import { age, bytes, duration } from '../format';
+import { advance, NOTHING, totals } from '../progress';
+import { ofFinding, ofProblem, ofText, ofVerdict } from '../remedies';
+import type { CellVerdict, ContainerEvent, Finding } from '../types';
+
+const finding = (some: Partial<Finding>): Finding => ({
+  code: 'x',
+  severity: 'warning',
+  what: '',
+  why: '',
+  fix: '',
+  cell: null,
+  line: null,
+  path: null,
+  ...some
+});
+
+describe('numbers as people read them', () => {
+  it('bytes have three digits and the unit that suits', () => {
+    expect([0, 999, 1000, 12_345, 999_499, 999_500, 1_775_200_000].map(bytes)).toEqual([
+      '0 B',
+      '999 B',
+      '1.00 kB',
+      '12.3 kB',
+      '999 kB',
+      '1.00 MB',
+      '1.78 GB'
+    ]);
+  });
+
+  it('durations grow coarser', () => {
+    expect([0.04, 9.94, 9.96, 59.6, 185, 7440].map(duration)).toEqual([
+      '0.0 s',
+      '9.9 s',
+      '10 s',
+      '1 min 0 s',
+      '3 min 5 s',
+      '2 h 4 min'
+    ]);
+  });
+
+  it('ages are in words', () => {
+    expect(age(0, 7200, 'en')).toBe('2h ago');
+    expect(age(100, 50, 'en')).toBe('now');
+  });
+});
+
+describe('progress', () => {
+  const events: ContainerEvent[] = [
+    { is: 'step-started', step: 'build', title: 'Building' },
+    { is: 'progress', step: 'build', item: 'tensorflow', done: 10, total: 100, unit: 'bytes' },
+    { is: 'layer-done', title: 'base', size_bytes: 50, reused: true, seconds: 0 },
+    { is: 'progress', step: 'run', item: 'unpack', done: 1, total: 9, unit: 'bytes' }
+  ];
+
+  it('adds up layers, and only layers', () => {
+    const state = advance(NOTHING, events);
+    expect(totals(state.layers)).toEqual({ written: 10, reused: 50, total: 150 });
+    expect(state.meter?.item).toBe('unpack');
+  });
+
+  it('a layer that is done stays done', () => {
+    const late = advance(advance(NOTHING, events), [
+      { is: 'progress', step: 'build', item: 'base', done: 1, total: 50, unit: 'bytes' }
+    ]);
+    expect(late.layers.find(layer => layer.title === 'base')?.state).toBe('reused');
+  });
+
+  it('a step that ends badly is bad, and its meter goes', () => {
+    const state = advance(advance(NOTHING, events), [
+      { is: 'step-finished', step: 'build', seconds: 2, summary: 's', ok: false }
+    ]);
+    expect(state.steps[0]?.state).toBe('bad');
+    expect(state.meter).toBeNull();
+  });
+
+  it('keeps the end of a long log and counts the rest', () => {
+    const lines: ContainerEvent[] = Array.from({ length: 1000 }, (_, index) => ({
+      is: 'log',
+      text: `${index}\n`,
+      stream: 'stdout'
+    }));
+    const state = advance(NOTHING, lines, 7);
+    expect(state.log).toHaveLength(300);
+    expect(state.log.at(-1)).toBe('999\n');
+    expect(state.skipped).toBe(707);
+  });
+});
+
+describe('remedies', () => {
+  it('finds both ways to bring a large file', () => {
+    const fix =
+      'Copy it all the same: --include /data/a b.csv; or leave it out and mount it at run time: ' +
+      '--mount /data/x.csv:/data/x.csv:ro';
+    expect(ofText(fix, null)).toEqual([
+      { is: 'include', path: '/data/a' },
+      { is: 'mount', host: '/data/x.csv', path: '/data/x.csv' }
+    ]);
+    expect(ofText("Add it with `--include 'my file.csv'`, or not.", null)).toEqual([
+      { is: 'include', path: 'my file.csv' }
+    ]);
+  });
+
+  it('leaves placeholders alone', () => {
+    expect(ofText('Add its files with `--include PATH`; set --env NAME=VALUE.', null)).toEqual([]);
+  });
+
+  it('sets variables that are named without a value', () => {
+    expect(ofText('Give it with `--env HOME_DIR` (as it is here), or `--env HOME_DIR=VALUE`.', null)).toEqual(
+      [{ is: 'environment', name: 'HOME_DIR' }]
+    );
+  });
+
+  it('allows a secret by the name that the finding gives', () => {
+    const fix = "Take it out, or accept it with --allow-secret 'secret-aws@cell 3'.";
+    expect(ofFinding(finding({ fix, cell: 3 }))).toEqual([
+      { is: 'allow-secret', what: 'secret-aws@cell 3' },
+      { is: 'show-cell', cell: 3 }
+    ]);
+  });
+
+  it('tags the cell that an error names', () => {
+    const problem = {
+      code: 'cell-failed',
+      what: 'Cell 4 failed in line 2: ValueError',
+      why: '',
+      fix: 'Mend the cell; or tag it `skip` to leave it out; or build anyway with --allow-errors.'
+    };
+    expect(ofProblem(problem)).toEqual([
+      { is: 'allow-errors' },
+      { is: 'tag', cell: 4, tag: 'skip' },
+      { is: 'show-cell', cell: 4 }
+    ]);
+  });
+
+  it('offers to run again, and more tolerance, for a cell that differs', () => {
+    const cell: CellVerdict = {
+      id: 'a',
+      number: 2,
+      outcome: 'different',
+      expected: '',
+      actual: '',
+      detail: '',
+      cause: '',
+      fix: 'Restart the kernel, run all cells and build again, raise `--rtol`, or tag the cell `nondeterministic`.'
+    };
+    expect(ofVerdict(cell).map(remedy => remedy.is)).toEqual(['tag', 'rerun', 'tolerance', 'show-cell']);
+  });
+});
+
+describe('two texts side by side', () => {
+  it('puts equal lines opposite each other', () => {
+    expect(differences('a\nb\nc', 'a\nB\nc')).toEqual([
+      { left: 'a', right: 'a', same: true },
+      { left: 'b', right: 'B', same: false },
+      { left: 'c', right: 'c', same: true }
+    ]);
+  });
+
+  it('shows what only one side has', () => {
+    expect(differences('a\nc', 'a\nb\nc').filter(line => !line.same)).toEqual([
+      { left: '', right: 'b', same: false }
+    ]);
+    expect(differences('', '')).toEqual([]);
+  });
+
+  it('cuts long equal stretches', () => {
+    const same = Array.from({ length: 100 }, (_, index) => `line ${index}`);
+    const lines = differences([...same, 'x'].join('\n'), [...same, 'y'].join('\n'));
+    expect(lines.length).toBeLessThan(8);
+    expect(lines.at(-1)).toEqual({ left: 'x', right: 'y', same: false });
+  });
+});
