@@ -12,14 +12,15 @@ WORKERS ?= auto
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo panel panel-check test lint types imports unit bench format clean prerequisites debian
+.PHONY: demo panel panel-check test lint types imports unit bench bench-serving soak format clean prerequisites debian
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    take the Keras example from cells to a verified container run"
 	@echo "make test    install what the tests need and run lint, types, import contracts and all tests"
 	@echo "make panel   build the JupyterLab panel (Node.js comes from PyPI if it is missing)"
-	@echo "make bench   measure, as ratios within one run"
+	@echo "make bench   measure, as ratios within one run (make bench-serving: the service and its peers)"
+	@echo "make soak    ten minutes of load, workers killed, malformed requests"
 	@echo "make format  format the code"
 	@echo "make clean   remove everything that make made"
 
@@ -109,6 +110,12 @@ unit: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py keras
 	$(VENV)/bin/python benchmarks/run.py
+
+bench-serving: $(VENV)/.ready debian
+	$(VENV)/bin/python benchmarks/serving.py
+
+soak: $(VENV)/.ready
+	$(VENV)/bin/python benchmarks/service_soak.py --seconds 600
 
 format: $(VENV)/.ready
 	$(VENV)/bin/ruff check --fix -q . || true

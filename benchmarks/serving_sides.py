@@ -53,7 +53,7 @@ def python_of(name: str) -> str:
 
 def rows_json(model: str) -> Ask:
     """Return one row as JSON rows."""
-    return Ask("/predict", json.dumps({"rows": [FEATURES if model == "keras" else ROW]}).encode())
+    return Ask("/predict", json.dumps({"rows": [ROW if model == "sklearn" else FEATURES]}).encode())
 
 
 def v2_json(model: str) -> Ask:
@@ -97,8 +97,9 @@ def signature(model: str) -> dict[str, object]:
         ]
         outputs = [{"name": "y", "dtype": "INT64", "shape": [-1]}]
         return {"style": "frame", "inputs": inputs, "outputs": outputs}
-    width = 10 if model == "keras" else LARGE
-    outputs = [{"name": "y", "dtype": "FP32", "shape": [-1, 10 if model == "keras" else 2]}]
+    small = model != "numpy"
+    width = 10 if small else LARGE
+    outputs = [{"name": "y", "dtype": "FP32", "shape": [-1, 10 if small else 2]}]
     inputs = [{"name": "x", "dtype": "FP32", "shape": [-1, width]}]
     return {"style": "tensors", "inputs": inputs, "outputs": outputs}
 

@@ -21,6 +21,8 @@ FRAMEWORKS = {
 ALLOWED = {
     # fsspec only where a run's URL asks for it, and with a sentence where it is not there.
     "guest": {"IPython", "traitlets", "matplotlib", "matplotlib_inline", "fsspec", *FRAMEWORKS},
+    "guest/serving": set(),  # an inference image need not even have IPython
+    "guest/serve.py": set(),
     "capture/probe.py": {"IPython"},
 }
 
@@ -52,6 +54,18 @@ def test_the_rule_above_can_fail(tmp_path):
     planted = tmp_path / "planted.py"
     planted.write_text("def f():\n    import requests\n")
     assert foreign(planted, ALLOWED["guest"]) == {"requests"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "guest/serving").glob("*.py")), ids=lambda path: path.name
+)
+def test_nothing_that_comes_over_the_network_can_become_code(path):
+    tree = ast.parse(path.read_text())
+    code = {"pickle", "marshal", "shelve", "code", "ctypes", "subprocess", "runpy"}
+    assert not imported_names(path.read_text()) & code
+    calls = {node.func.id for node in ast.walk(tree)
+             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}  # fmt: skip
+    assert not calls & {"eval", "exec", "compile", "__import__"}
 
 
 @pytest.mark.parametrize(

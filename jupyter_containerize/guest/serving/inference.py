@@ -27,7 +27,7 @@ class Inference:
     def predict(self, exchange: Exchange, request: Request) -> None:
         """Answer `POST /predict`. Errors: `Problem`."""
         model = self._model
-        body = infer.load_json(self._decoded(request))
+        body = infer.load_json(self._decoded(request), model.fast_loads)
         asked = predict.ask(body, model.artifact, model.tensors)
         if asked.as_rows and not asked.rows:
             exchange.reply(200, b'{"rows":[]}')
@@ -42,7 +42,7 @@ class Inference:
         """Answer `POST /v2/models/NAME/infer`. Errors: `Problem`."""
         model = self._model
         body = self._decoded(request)
-        asked = infer.ask(body, request.head.header_length, model.artifact, model.tensors)
+        asked = infer.ask(body, request.head.header_length, model)
 
         def write(results: Results) -> None:
             parts, length = infer.answer(asked, results[0], model)

@@ -1,7 +1,7 @@
 """The event loop: one epoll, callbacks by file descriptor, a sweep once a second while needed.
 
 Not asyncio: importing it takes longer than starting this service, and one turn of it for a
-request costs more than reading, parsing and answering one (docs/adr/0010).
+request costs more than reading, parsing and answering one (docs/adr/0015).
 """
 
 from __future__ import annotations
