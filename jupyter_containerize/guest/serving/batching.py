@@ -18,10 +18,10 @@ from .loop import Loop
 from .problems import Problem
 
 #: A model whose calls take longer than this gets the main thread for itself.
-_SLOW_SECONDS = 0.01
+_SLOW_SECONDS = 0.05
 #: After so many quicker ones in a row the loop may run the model itself; twice as many after
 #: each time that this went wrong.
-_QUICK_CALLS = 32
+_QUICK_CALLS = 16
 
 Tensors = dict[str, Any]
 Results = list[Tensors]

@@ -11,6 +11,7 @@ from ..problem import CannotStart
 from .artifact import Artifact, Tensor
 from .numpy_tensors import NumpyTensors
 from .plain_tensors import PlainTensors
+from .wire import accelerate
 
 
 class BadAnswer(Exception):  # noqa: N818 - the model's, not the client's
@@ -94,17 +95,13 @@ def _load(artifact: Artifact) -> Any:
 
 
 def _fast_loads(artifact: Artifact) -> Callable[[Any], Any] | None:
-    """Return orjson's parser where the image has it: three times as fast on a million numbers.
+    """Return a quicker parser of JSON than the standard library's, if the image has one.
 
     It turns whole numbers of more than 64 bits into floats, so free JSON values are not for it.
     """
-    if any(tensor.datatype == "JSON" for tensor in artifact.inputs):
-        return None
-    try:
-        loads: Callable[[Any], Any] = importlib.import_module("orjson").loads
-    except ImportError:
-        return None
-    return loads
+    loads = accelerate()
+    free = any(tensor.datatype == "JSON" for tensor in artifact.inputs)
+    return None if free else loads
 
 
 def _tensors(artifact: Artifact) -> PlainTensors:
