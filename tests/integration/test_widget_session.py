@@ -9,13 +9,29 @@ import time
 import pytest
 
 from jupyter_containerize.capture import kernel
+from jupyter_containerize.errors import interrupted
 from jupyter_containerize.model.options import CaptureOptions
 from jupyter_containerize.surfaces.arguments import parser
 from jupyter_containerize.surfaces.config import settings
 from jupyter_containerize.surfaces.requests import request_of
+from jupyter_containerize.surfaces.widget.kernel import with_record
 from jupyter_containerize.surfaces.widget.saved import Saved
 from jupyter_containerize.surfaces.widget.session import Action, Session
 from jupyter_containerize.surfaces.widget.view import View
+
+
+class Recorded:
+    """A kernel that has ended; `record` is its record, or a function that gives it."""
+
+    def __init__(self, record):
+        self.record = record
+
+    def complete(self, request, folder, cancelled):
+        record = self.record(cancelled) if callable(self.record) else self.record
+        return with_record(request, record, folder)
+
+    def servable(self):
+        return {}
 
 
 def write(path, *sources):
@@ -53,7 +69,7 @@ def session(tmp_path, store):
         made.append(
             Session(
                 ask=lambda words: request_of(parser(magic=True).parse(words), defaults),
-                record=lambda _: record,
+                kernel=Recorded(record),
             )
         )
         return made[-1]
@@ -118,7 +134,7 @@ def test_from_cells_to_a_verified_run_with_one_button(session, view):
     assert "required by the guest" in shown
     assert list(buttons(page.root)) == ["Build", "Look again"]
 
-    page.primary.click()
+    page.controls.primary.click()
     assert live.busy == "build"
     assert "Cancel" in buttons(page.root) or drawn(page)
     done(live)
@@ -127,22 +143,22 @@ def test_from_cells_to_a_verified_run_with_one_button(session, view):
     layers = live.bars.rows.values()
     assert sum(bar.done_bytes for bar in layers) == live.bars.total_bytes > 1_000_000
     drawn(page)
-    assert buttons(page.root)["Run and verify"] is page.primary
+    assert buttons(page.root)["Run and verify"] is page.controls.primary
 
-    page.primary.click()
+    page.controls.primary.click()
     done(live)
     shown = drawn(page)
     assert live.verdict["state"] == "verified"
     assert "Verified: the image does what the notebook did" in shown
     assert "pi is 3.1416" in shown, "the log"
-    assert buttons(page.root)["Open outputs"] is page.primary
+    assert buttons(page.root)["Open outputs"] is page.controls.primary
 
-    page.primary.click()
+    page.controls.primary.click()
     shown = drawn(page)
     assert "executed.ipynb" in shown
     assert "6.28318" in shown
     assert live.run["outputs"] in shown
-    assert buttons(page.root)["Hide outputs"] is page.primary
+    assert buttons(page.root)["Hide outputs"] is page.controls.primary
 
     page.wanted.value = "pygments"
     shown = drawn(page)
@@ -224,8 +240,8 @@ def test_cancel_stops_a_run_and_leaves_everything_usable(session, view):
     live.build()
     done(live)
     drawn(page)
-    page.parameters.children[0].value = "600"
-    page.primary.click()
+    page.controls.parameters.children[0].value = "600"
+    page.controls.primary.click()
     end = time.monotonic() + 60
     while "up" not in "".join(live.log.pieces()[1]) and time.monotonic() < end:
         time.sleep(0.05)
@@ -235,8 +251,8 @@ def test_cancel_stops_a_run_and_leaves_everything_usable(session, view):
     assert live.error["code"] == "interrupted"
     assert "Cancelled" in drawn(page)
     assert live.next is Action.RUN
-    page.parameters.children[0].value = "0"
-    page.primary.click()
+    page.controls.parameters.children[0].value = "0"
+    page.controls.primary.click()
     done(live)
     assert live.verdict["state"] == "verified"
 
@@ -247,13 +263,12 @@ def test_cancel_while_the_kernel_is_busy_and_nothing_has_begun():
     def record(cancelled):
         asked.set()
         cancelled.wait(30)
-        from jupyter_containerize.errors import interrupted  # noqa: PLC0415
-
         raise interrupted("capture")
 
     defaults = settings()
     live = Session(
-        ask=lambda words: request_of(parser(magic=True).parse(words), defaults), record=record
+        ask=lambda words: request_of(parser(magic=True).parse(words), defaults),
+        kernel=Recorded(record),
     )
     live.look()
     assert asked.wait(10)
@@ -271,7 +286,8 @@ def test_a_mistake_of_ours_is_shown_and_is_no_endless_spinner(view):
 
     defaults = settings()
     live = Session(
-        ask=lambda words: request_of(parser(magic=True).parse(words), defaults), record=record
+        ask=lambda words: request_of(parser(magic=True).parse(words), defaults),
+        kernel=Recorded(record),
     )
     page = view(live)
     live.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import units
@@ -29,10 +30,10 @@ def content_blocks(data: Mapping[str, Any]) -> list[Block]:
     tables = (
         _packages(data.get("packages", ())),
         _files(data.get("files", ())),
-        _libraries("Libraries", data.get("libraries", ())),
-        _libraries("Programs", data.get("executables", ())),
-        _system(data.get("system", ())),
-        _variables(data.get("environment", ())),
+        replace(_libraries("Libraries", data.get("libraries", ())), folded=True),
+        replace(_libraries("Programs", data.get("executables", ())), folded=True),
+        replace(_system(data.get("system", ())), folded=True),
+        replace(_variables(data.get("environment", ())), folded=True),
         _parameters(data.get("parameters", ())),
     )
     return [table for table in tables if table.rows]

@@ -41,17 +41,17 @@ _BAR_COLOURS = {
 }
 
 
-def page(blocks: Iterable[Block]) -> str:
-    """Return blocks as one HTML fragment."""
-    return f'<div style="{_FONT}">{"".join(_block(block) for block in blocks)}</div>'
+def page(blocks: Iterable[Block], *, open_rows: int | None = _OPEN_ROWS) -> str:
+    """Return blocks as one HTML fragment; tables with more than `open_rows` are folded."""
+    return f'<div style="{_FONT}">{"".join(_block(block, open_rows) for block in blocks)}</div>'
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, open_rows: int | None) -> str:
     match block:
         case Facts(rows):
             return _facts(rows)
         case Table():
-            return _table(block)
+            return _table(block, open_rows)
         case Notice():
             return _notice(block)
         case Raw(text):
@@ -162,7 +162,7 @@ def _facts(rows: Iterable[tuple[str, str]]) -> str:
     return f'<table style="{_TABLE}">{cells}</table>'
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, open_rows: int | None) -> str:
     def row(cells: tuple[str, ...], tag: str, style: str) -> str:
         inner = "".join(
             f'<{tag} style="text-align:{"right" if index in table.right else "left"};'
@@ -177,7 +177,8 @@ def _table(table: Table) -> str:
     html = f'<table style="{_TABLE};width:auto"><thead>{head}</thead><tbody>{body}</tbody></table>'
     if not table.title:
         return html
-    shown = " open" if len(table.rows) <= _OPEN_ROWS else ""
+    few = open_rows is None or len(table.rows) <= open_rows
+    shown = " open" if few and not table.folded else ""
     summary = f'<summary style="cursor:pointer;font-weight:600">{_text(table.title)}</summary>'
     return f'<details{shown} style="margin:8px 0 0">{summary}{html}</details>'
 
@@ -197,10 +198,12 @@ def _notice(notice: Notice) -> str:
     )
 
 
-def heading(text: str, more: str) -> str:
+def heading(text: str, more: str = "", *, tone: Tone = Tone.INFO) -> str:
     """Return a sentence that a screen reader reads out when it changes; `more` is HTML."""
     shown = f'<span role="status" aria-live="polite" style="font-weight:600">{_text(text)}</span>'
-    return framed(f"{shown}{more}")
+    mark = {Tone.GOOD: "✓", Tone.BAD: "✗", Tone.WARNING: "!"}.get(tone, "")
+    sign = f'<b aria-hidden="true" style="color:{_COLOURS[tone]}">{mark}</b> ' if mark else ""
+    return framed(f"{sign}{shown}{more}")
 
 
 def inline(text: str) -> str:

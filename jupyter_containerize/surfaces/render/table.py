@@ -11,12 +11,16 @@ _GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings; columns in `right` are aligned right; `title` may be ""."""
+    """Rows under headings; columns in `right` are aligned right; `title` may be "".
+
+    `folded` tables matter less: where tables can be folded, only their title shows at first.
+    """
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
     right: frozenset[int] = frozenset()
+    folded: bool = False
 
     def lines(self, width: int | None = None) -> list[str]:
         """Return the table as lines of at most `width` columns (None: as wide as needed)."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ...capture import probe
 from ...model.request import Request
 from ..arguments import parser
 from ..config import Containerize
 from ..requests import request_of
-from .kernel import between_cells
+from .kernel import LiveKernel
 from .saved import Saved
 from .session import Session
 from .view import View
@@ -23,7 +21,7 @@ class Shown:
     def __init__(self, shell: Any, settings: Containerize) -> None:
         self.shell = shell
         self.settings = settings
-        self.session = Session(ask=self._ask, record=self._record)
+        self.session = Session(ask=self._ask, kernel=LiveKernel(shell))
         self.view: View | None = None
 
     def display(self) -> None:
@@ -37,16 +35,9 @@ class Shown:
 
     def close(self) -> None:
         """Stop what is in work, and take the view away."""
-        self.session.cancel()
+        self.session.close()
         if self.view is not None:
             self.view.close()
 
     def _ask(self, words: Sequence[str]) -> Request:
         return request_of(parser(magic=True).parse(words), self.settings)
-
-    def _record(self, cancelled: threading.Event) -> Mapping[str, Any]:
-        def read() -> Mapping[str, Any]:
-            found: Mapping[str, Any] = probe.record(self.shell)  # type: ignore[no-untyped-call] # it reads as Python 3.8
-            return found
-
-        return between_cells(self.shell, read, cancelled)

@@ -26,6 +26,7 @@ class LogView:
                 max_height="260px",
                 overflow="auto",
                 border="1px solid rgba(128,128,128,.35)",
+                margin="0 8px",
             ),
         )
         self.box = w.VBox([self._head, frame], layout=hidden())
@@ -51,4 +52,4 @@ class LogView:
         self.box.layout.display = "" if pieces else "none"
         if pieces:
             where = f", all of it in {run['log']}" if run and run.get("log") else ""
-            put(self._head, html.heading(f"Log: {units.number(log.lines, 'line')}{where}", ""))
+            put(self._head, html.heading(f"Log: {units.number(log.lines, 'line')}{where}"))

@@ -39,9 +39,39 @@ def field(name: str, value: str = "", *, placeholder: str = "", width: str = "32
     )
 
 
-def hidden() -> w.Layout:
+def area(name: str, *, rows: int = 8) -> w.Textarea:
+    """Return room for several lines of text with its name before it."""
+    return _heard(
+        w.Textarea(
+            "",
+            description=name,
+            rows=rows,
+            style={"description_width": "initial"},
+            layout=w.Layout(width="640px", max_width="100%"),
+        )
+    )
+
+
+def choice(name: str) -> w.Dropdown:
+    """Return a list to choose from with its name before it."""
+    return _heard(
+        w.Dropdown(
+            options=[],
+            description=name,
+            style={"description_width": "initial"},
+            layout=w.Layout(width="auto", max_width="100%"),
+        )
+    )
+
+
+def hidden(**layout: str) -> w.Layout:
     """Return a layout that shows nothing until its `display` is emptied."""
-    return w.Layout(display="none")
+    return w.Layout(display="none", **layout)
+
+
+def only(widget: w.Widget, shown: object) -> None:
+    """Show a widget if `shown` is true."""
+    widget.layout.display = "" if shown else "none"
 
 
 def put(widget: w.HTML, value: str) -> None:

@@ -18,7 +18,6 @@ from ..render.text import Style, render
 from .session import Session
 from .summary import overview
 
-_VIEW = "application/vnd.jupyter.widget-view+json"
 _HINT = Notice(
     Tone.INFO,
     "Buttons appear here while a kernel runs, in front ends that show widgets.",
@@ -53,9 +52,9 @@ class Saved:
 
     def _bundle(self) -> dict[str, str]:
         parts = [*self._blocks(), _HINT]
-        # JupyterLab puts "Error displaying widget" where the widget was: that is no error.
+        # JupyterLab puts "Error displaying widget" in the empty panel where the widget was.
         style = (
-            f'<style>.jp-OutputArea:has(.{self._class}) [data-mime-type="{_VIEW}"]:not(:has(*))'
+            f"<style>.jp-OutputArea:has(.{self._class}) .jp-OutputArea-output.lm-Panel:not(:has(*))"
             "{display:none}</style>"
         )
         page = f'<div class="{self._class}">{html.page(parts)}</div>'

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..render import units
-from ..render.blocks import Block, Facts
+from ..render.blocks import Block, Facts, Tone
 from ..render.contents import content_blocks, layer_table
 from ..render.results import blocks
-from ..render.verdicts import verdict_blocks
+from ..render.verdicts import verdict_blocks, verdict_notice
 from .session import Session
 
 Data = Mapping[str, Any]
@@ -45,7 +46,7 @@ def facts(session: Session) -> tuple[tuple[str, str], ...]:
 def contents(plan: Data, wanted: str = "") -> list[Block]:
     """Return the tables of what goes in; with `wanted`, only rows that have it in a cell."""
     if not wanted:
-        return [*content_blocks(plan), layer_table(plan["layers"])]
+        return [*content_blocks(plan), replace(layer_table(plan["layers"]), folded=True)]
     word = wanted.casefold()
     found = {
         key: [row for row in plan.get(key, ()) if word in _said(row)]
@@ -54,35 +55,59 @@ def contents(plan: Data, wanted: str = "") -> list[Block]:
     return content_blocks({**plan, **found})
 
 
-def sentence(session: Session) -> str:
-    """Return where the session stands."""
-    running = session.standing.running()
+def sentence(session: Session) -> tuple[str, Tone]:
+    """Return where the session stands, and what that means."""
     if session.busy:
-        if session.cancels:
-            return "Stopping …" if session.cancels == 1 else "Ending it at once …"
-        if session.waiting:
-            return "Waiting until the running cell has ended …"
-        return f"{running.title} …" if running else "Starting …"
+        return _busy(session), Tone.INFO
     if session.error:
-        if session.error["code"] == "interrupted":
-            return "Cancelled. What was finished is kept and reused."
-        return "That did not work."
-    return _rest(session)
+        return _failed(session.error["code"])
+    if session.serves and session.run:
+        return _service(session, session.run)
+    if session.verdict:
+        notice = verdict_notice(session.verdict)
+        return notice.what, notice.tone
+    if session.run:
+        return _ended(session.run)
+    return _rest(session), Tone.INFO
+
+
+def _busy(session: Session) -> str:
+    if session.cancels:
+        return "Stopping …" if session.cancels == 1 else "Ending it at once …"
+    if session.waiting:
+        return "Waiting until the running cell has ended …"
+    running = session.standing.running()
+    return f"{running.title} …" if running else "Starting …"
+
+
+def _failed(code: str) -> tuple[str, Tone]:
+    if code == "interrupted":
+        return "Cancelled. What was finished is kept and reused.", Tone.INFO
+    return "That did not work.", Tone.BAD
+
+
+def _ended(run: Data) -> tuple[str, Tone]:
+    why = f" ({run['reason']})" if run["reason"] else ""
+    tone = {"succeeded": Tone.GOOD, "stopped": Tone.INFO}.get(run["state"], Tone.BAD)
+    return f"Run {run['id']} {run['state']}{why}.", tone
+
+
+def _service(session: Session, run: Data) -> tuple[str, Tone]:
+    if not session.running:
+        bad = run["state"] in ("failed", "lost")
+        return f"The service has ended: {run['state']}.", Tone.BAD if bad else Tone.INFO
+    if session.ready:
+        return f"The service answers at {run['endpoint']}.", Tone.GOOD
+    return "The service is starting …", Tone.INFO
 
 
 def _rest(session: Session) -> str:
-    if session.verdict:
-        return {
-            "verified": "Verified: the image does what the notebook did.",
-            "failed": "Not verified: the image does not do what the notebook did.",
-            "unproven": "It ran; the notebook recorded nothing to compare with.",
-        }[session.verdict["state"]]
-    if session.run:
-        return f"Run {session.run['id']}: {session.run['state']}."
     if session.image:
         return (
             f"Built {session.image['names'][0] if session.image['names'] else session.image['id']}."
         )
+    if session.serves:
+        return f"Ready to build a service of {session.target}."
     if session.plan:
         return f"Ready to build: {_amount(session.plan)}."
     return ""
