@@ -46,7 +46,15 @@ class FrontEnd:
     def address(self, path, app="lab"):
         """The address of a notebook in `lab`, `notebook` or `voila`."""
         middle = {"lab": "lab/tree", "notebook": "notebooks", "voila": "voila/render"}[app]
-        return f"{self.url}/{middle}/{path}?token={TOKEN}"
+        fresh = "&reset" if app == "lab" else ""  # no tab of another test comes back
+        return f"{self.url}/{middle}/{path}?token={TOKEN}{fresh}"
+
+    def stop_kernels(self):
+        """End every session."""
+        sessions = json.load(urllib.request.urlopen(f"{self.url}/api/sessions?token={TOKEN}"))
+        for session in sessions:
+            address = f"{self.url}/api/sessions/{session['id']}?token={TOKEN}"
+            urllib.request.urlopen(urllib.request.Request(address, method="DELETE"))
 
     def save(self, name, sources, *, outputs=None, kernel="tests"):
         """Write a notebook with these cells (texts, or pairs of text and tags)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
@@ -11,9 +12,9 @@ import pytest
 
 CELLS = [
     "%load_ext jupyter_containerize",
-    "import math\nprint('pi is', round(math.pi, 3))",
+    "import random\nprint(open('note.txt').read())\nprint('noise', random.random())",
     "%containerize",
-    ("import time\ntime.sleep(30)", ["skip"]),
+    ("import time\ntime.sleep(6)", ["skip"]),
 ]
 
 
@@ -21,6 +22,7 @@ CELLS = [
 def jupyter(browser, environment):
     """A server with JupyterLab, Notebook 7 and Voila."""
     place = Path(tempfile.mkdtemp(prefix="containerize-"))
+    (place / "note.txt").write_text("a note")
     with browser.front_end(environment("browser"), place) as started:
         yield started
     shutil.rmtree(place, ignore_errors=True)
@@ -28,7 +30,7 @@ def jupyter(browser, environment):
 
 @pytest.fixture
 def page(browser, chromium):
-    """`page(width=…, dark=…)`: a fresh browser window."""
+    """`page(width=…)`: a notebook page in a browser of its own."""
     made = []
 
     def make(width=1300, height=1000):
@@ -46,15 +48,113 @@ def button(page, name):
     return page.page.get_by_role("button", name=re.compile(rf"^\W*{name}$"))
 
 
-def test_one_button_leads_to_a_verified_run_in_jupyterlab(jupyter, page):
-    jupyter.save("click.ipynb", CELLS)
+def says(page, text):
+    """Wait until the widget's sentence begins with `text`."""
+    page.page.get_by_role("status").filter(has_text=re.compile(rf"^{text}")).first.wait_for()
+
+
+def saved_outputs(jupyter, name, cell):
+    return json.loads((jupyter.folder / name).read_text())["cells"][cell]["outputs"]
+
+
+def test_jupyterlab_by_keyboard_while_the_kernel_works(jupyter, page):
+    jupyter.save("lab.ipynb", CELLS)
     tab = page()
-    tab.open(jupyter.address("click.ipynb"))
+    tab.open(jupyter.address("lab.ipynb"))
+    for number in range(3):
+        tab.run(number)
+    button(tab, "Build").focus()
+    tab.page.keyboard.press("Enter")
+    button(tab, "Run and verify").wait_for()
+    assert "Run and verify" in tab.page.evaluate("document.activeElement.innerText")
+    tab.shot("widget-lab-built")
+    tab.page.keyboard.press("Space")
+    says(tab, "Not verified")
+    tab.page.get_by_text("no seed is set").first.wait_for()
+    assert tab.page.get_by_role("columnheader", name="In the image").is_visible()
+    tab.shot("widget-lab-failed-proof")
+
+    # A cell runs: the buttons answer all the same, and what needs the kernel waits for it.
+    tab.run(3, wait=False)
+    tab.until(lambda: "*" in tab.cell(3).inner_text(), "the cell runs")
+    button(tab, "Open outputs").click()
+    tab.page.get_by_text("executed.ipynb").first.wait_for(timeout=4000)
+    button(tab, "Compare only the shape of cell 2").click()
+    says(tab, "Waiting until the running cell has ended")
+    button(tab, "Cancel").click()
+    says(tab, "Cancelled")
+    assert "*" in tab.cell(3).inner_text(), "all this while the cell ran"
+    tab.wait_until_ran(3)
+
+    button(tab, "Build").click()  # the image that is there lacks the mend
+    button(tab, "Run and verify").click()
+    says(tab, "Verified")
+    tab.shot("widget-lab-verified")
+
+    # The page is loaded again: the kernel and what it knows are still there.
+    tab.save()
+    tab.until(lambda: "Verified" in str(saved_outputs(jupyter, "lab.ipynb", 2)), "it is saved")
+    tab.page.reload()
+    says(tab, "Verified")
+
+    # The notebook is opened where no kernel knows the widget: its plain form is there.
+    copy = "copy.ipynb"
+    shutil.copy(jupyter.folder / "lab.ipynb", jupyter.folder / copy)
+    plain = page()
+    plain.open(jupyter.address(copy))
+    shown = plain.cell(2)
+    shown.get_by_text("Verified: the image does").first.wait_for()
+    assert shown.get_by_text("note.txt").first.is_visible()
+    assert shown.get_by_role("button").filter(visible=True).count() == 0
+    plain.shot("widget-lab-saved")
+
+
+def test_trusted_without_a_kernel_no_error_stands_where_the_widget_was(jupyter, page):
+    jupyter.save("gone.ipynb", [CELLS[0], CELLS[2]])
+    tab = page()
+    tab.open(jupyter.address("gone.ipynb"))
+    tab.run(0)
+    tab.run(1)
+    says(tab, "Ready to build")
+    tab.save()
+    tab.until(lambda: saved_outputs(jupyter, "gone.ipynb", 1), "it is saved")
+    jupyter.stop_kernels()
+    again = page()
+    again.open(jupyter.address("gone.ipynb"))
+    again.cell(1).get_by_text("Buttons appear here").wait_for()
+    again.page.wait_for_timeout(1500)
+    text = again.cell(1).inner_text()
+    assert "Packages" in text
+    assert "Error displaying widget" not in text
+    assert "Loading widget" not in text
+    again.shot("widget-lab-trusted-without-kernel")
+
+
+def test_notebook_7_in_the_dark_and_narrow(jupyter, page):
+    jupyter.save("seven.ipynb", [CELLS[0], "print(6 * 7)", CELLS[2]])
+    tab = page(width=480)
+    tab.open(jupyter.address("seven.ipynb", "notebook"))
+    tab.page.get_by_role("menuitem", name="Settings").click()
+    tab.page.get_by_text("Theme", exact=True).hover()
+    tab.page.get_by_text("JupyterLab Dark", exact=True).click()
     for number in range(3):
         tab.run(number)
     button(tab, "Build").click()
     button(tab, "Run and verify").click()
-    tab.page.get_by_text(re.compile("^Verified: the image does")).first.wait_for()
-    tab.shot("widget-lab")
-    button(tab, "Open outputs").click()
-    tab.page.get_by_text("executed.ipynb").first.wait_for()
+    says(tab, "Verified")
+    wide = tab.page.evaluate(
+        "(() => { const e = document.querySelector('.jp-WindowedPanel-outer, .jp-Notebook');"
+        " return e.scrollWidth - e.clientWidth })()"
+    )
+    assert wide <= 1, "nothing sticks out of a narrow page"
+    tab.shot("widget-notebook-dark-narrow")
+
+
+def test_voila_has_a_working_button(jupyter, page):
+    jupyter.save("voila.ipynb", [CELLS[0], "print(6 * 7)", CELLS[2]])
+    tab = page()
+    tab.page.goto(jupyter.address("voila.ipynb", "voila"))
+    button(tab, "Build").click()
+    button(tab, "Run and verify").click()
+    says(tab, "Verified")
+    tab.shot("widget-voila")

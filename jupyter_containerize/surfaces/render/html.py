@@ -165,7 +165,7 @@ def _facts(rows: Iterable[tuple[str, str]]) -> str:
 def _table(table: Table, open_rows: int | None) -> str:
     def row(cells: tuple[str, ...], tag: str, style: str) -> str:
         inner = "".join(
-            f'<{tag} style="text-align:{"right" if index in table.right else "left"};'
+            f'<{tag} style="text-align:{"right;white-space:nowrap" if index in table.right else "left"};'
             f'padding:2px 12px 2px 0;vertical-align:top;overflow-wrap:break-word;{style}">'
             f"{_text(cell)}</{tag}>"
             for index, cell in enumerate(cells)
@@ -234,13 +234,16 @@ def terminal(text: str, *, dim: bool = False) -> str:
 
 
 def progress(standing: Standing, *, layers: bool = True) -> str:
-    """Return where a workflow stands: steps with a mark, the bar of what is in work."""
+    """Return where a workflow stands: steps with a mark, the bar of what is in work.
+
+    Without `layers` a build's layers are left to `bars`.
+    """
     rows = []
     for step in standing.steps:
         rows.append(_step(mark(step), _COLOURS[_MARKS[mark(step)]], step_line(step)))
         if layers and step.name == "build" and standing.layers:
             rows.append(_layers(standing))
-    if standing.item is not None:
+    if standing.item is not None and (layers or standing.item.step != "build"):
         percent = round(share(standing.item) * 100)
         rows.append(
             '<div style="margin:3px 0 3px 20px">'

@@ -9,7 +9,7 @@ import ipywidgets as w
 
 def text(value: str = "", **layout: str) -> w.HTML:
     """Return a piece of HTML."""
-    return _heard(w.HTML(value, layout=w.Layout(width="auto", margin="0", **layout)))
+    return _heard(w.HTML(value, layout=w.Layout(**{"width": "auto", "margin": "0", **layout})))
 
 
 def button(

@@ -257,7 +257,7 @@ class Session:
             self._cancelled = threading.Event()
             if command in _BUILDS:
                 self.bars.expect(self.plan["layers"] if self.plan and not self.serves else ())
-                self.run = self.verdict = None
+                self.image = self.run = self.verdict = None
             if command in (*_BUILDS, "run", "verify"):
                 self.run, self.log, self.ready = None, Log(), False
             if command in ("run", "verify") and not self.serves:

@@ -10,6 +10,7 @@ from ..render import units
 from ..render.blocks import Block, Facts, Tone
 from ..render.contents import content_blocks, layer_table
 from ..render.results import blocks
+from ..render.table import Table
 from ..render.verdicts import verdict_blocks, verdict_notice
 from .session import Session
 
@@ -46,13 +47,21 @@ def facts(session: Session) -> tuple[tuple[str, str], ...]:
 def contents(plan: Data, wanted: str = "") -> list[Block]:
     """Return the tables of what goes in; with `wanted`, only rows that have it in a cell."""
     if not wanted:
-        return [*content_blocks(plan), replace(layer_table(plan["layers"]), folded=True)]
+        tables = [*content_blocks(plan), replace(layer_table(plan["layers"]), folded=True)]
+        return sorted(tables, key=_place)
     word = wanted.casefold()
     found = {
         key: [row for row in plan.get(key, ()) if word in _said(row)]
         for key in _ROWS
     }  # fmt: skip
     return content_blocks({**plan, **found})
+
+
+def _place(block: Block) -> int:
+    """Few things that are somebody's own come before the many that come with them."""
+    if not isinstance(block, Table) or block.folded:
+        return 2
+    return int(block.title.startswith("Packages"))
 
 
 def sentence(session: Session) -> tuple[str, Tone]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from ..render import html, units
+from ..render import html
 from . import service
 from .parts import area, button, close_all, field, hidden, put, text
 
@@ -20,14 +20,15 @@ class TryIt:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._head, self._shown = text(), text(max_height="300px", overflow="auto")
+        self._head = text(margin="0 0 0 -6px")
+        self._shown = text(max_height="300px", overflow="auto", margin="0 0 0 -6px")
         self._fields = w.HBox([], layout=w.Layout(flex_flow="row wrap"))
         self._json = area("Request")
         self.send = button("Send", self._send, icon="paper-plane")
         self.as_json = button("As JSON", self._switch)
         self.box = w.VBox(
             [self._head, self._fields, self._json, w.HBox([self.send, self.as_json]), self._shown],
-            layout=hidden(),
+            layout=hidden(margin="0 0 0 6px"),
         )
         self._artifact: Data | None = None
         self._endpoint = ""
@@ -92,6 +93,6 @@ class TryIt:
         if answer is None:
             return ""
         said = f"Answer {answer.status}" if answer.status else "No answer"
-        return html.heading(f"{said} after {units.seconds(answer.seconds)}") + html.terminal(
+        return html.heading(f"{said} after {answer.seconds * 1000:.0f} ms") + html.terminal(
             answer.text
         )
