@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -11,11 +12,13 @@ from typing import Any
 from ..errors import ContainerizeError
 from .address import Address, addresses
 from .facts import MIN_API, Facts, api_of, kind_of
+from .messages import Message, failed
 from .problems import explained, no_engine, refused, too_old
 from .sdk import sdk
 
 _TIMEOUT_S = 60
 _CHUNK_BYTES = 1 << 20
+_STEP = re.compile(r"(?P<text>Step (?P<done>\d+)/(?P<total>\d+) : .*)")
 
 
 class Engine:
@@ -90,6 +93,26 @@ class Engine:
         with self._explained("reading the image"):
             patient = self._connected(None)
             yield from patient.get_image(image, chunk_size=_CHUNK_BYTES)
+
+    def build(self, archive: str, *, tag: str) -> Iterator[Message]:
+        """Build the context in a tar file, yielding what is told. Errors: `build-failed`, …."""
+        step = ""
+        said: list[str] = []
+        with self._explained("building"), open(archive, "rb") as context:
+            patient = self._connected(None)
+            answers = patient.build(
+                fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True, decode=True
+            )
+            for answer in answers:
+                text = str(answer.get("stream") or answer.get("error") or "").rstrip("\n")
+                said = [*said[-40:], *text.splitlines()]
+                if "error" in answer:
+                    raise failed(step, said)
+                if match := _STEP.match(text):
+                    step = match["text"]
+                    yield Message(step, int(match["done"]), int(match["total"]))
+                elif text:
+                    yield Message(text)
 
     # -- containers -----------------------------------------------------------------------
 
@@ -191,10 +214,14 @@ def _client(address: Address, api: str, *, timeout_s: int | None = _TIMEOUT_S) -
         tls = docker.tls.TLSConfig(
             client_cert=pair, ca_cert=address.ca or None, verify=address.verify
         )
-    return docker.APIClient(
+    client = docker.APIClient(
         base_url=address.url,
         version=api,
         timeout=timeout_s,
         tls=tls,
         use_ssh_client=address.url.startswith("ssh://"),
     )
+    if address.ca:
+        # requests would let REQUESTS_CA_BUNDLE win over the engine's own authority.
+        client.trust_env = False
+    return client

@@ -69,6 +69,21 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class RecipeOptions:
+    """How a Dockerfile is rendered.
+
+    `base` is what `FROM` names, "" for the Python image that fits the kernel. `hashes` maps a
+    distribution's key to the SHA-256 sums (hex) of its files in the index; `why_no_hashes`
+    explains their absence. `buildkit` allows what only BuildKit understands.
+    """
+
+    base: str = ""
+    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    why_no_hashes: str = ""
+    buildkit: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """How an image is run; the same meanings as in `RunSpec`."""
 

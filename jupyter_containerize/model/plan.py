@@ -249,11 +249,31 @@ class ImageConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextFile:
+    """One file, link or folder of a build context; `path` is relative to the context."""
+
+    path: str
+    content: Content
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What `docker build` needs: `files` by path, `Dockerfile` and `.dockerignore` among them."""
+
+    files: tuple[ContextFile, ...]
+    buildkit: bool = True
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImagePlan:
     """Base, layers (bottom first) and config of one image. `created` is RFC 3339, UTC.
 
     `name` is the reference the image gets unless the user names another.
     `interpreter` is the kernel's executable on this machine: builders compile `.pyc` with it.
+    `recipe` is there for builders that make the image from a Dockerfile.
+    `recipe` is there for a builder that works from a Dockerfile.
     """
 
     kind: ImageKind
@@ -268,6 +288,7 @@ class ImagePlan:
     created: str = "1970-01-01T00:00:00Z"
     findings: tuple[Finding, ...] = ()
     version: int = PLAN_VERSION
+    recipe: Recipe | None = None
 
 
 #: Fixed places in every image.

@@ -168,11 +168,17 @@ class ForwardRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Write the manifests that running `image` would apply into the folder `output`."""
+    """Write `image` into the folder `output`, for use without us.
+
+    The manifests that running it would apply (with `helm` as a chart), or with `dockerfile` a
+    Dockerfile with its context; `base` is what its FROM names, "" for what fits the kernel.
+    """
 
     image: str = ""
     output: str = ""
     helm: bool = False
+    dockerfile: bool = False
+    base: str = ""
     options: RunOptions = field(default_factory=RunOptions)
     store: str = ""
 
@@ -264,8 +270,8 @@ Request = (
     | HistoryRequest
     | RollbackRequest
     | ForwardRequest
-    | ExportRequest
     | ImageRequest
+    | ExportRequest
     | TagRequest
     | PushRequest
     | DiffRequest
@@ -289,13 +295,13 @@ REQUESTS: dict[str, type[Request]] = {
     "history": HistoryRequest,
     "rollback": RollbackRequest,
     "forward": ForwardRequest,
-    "export": ExportRequest,
     "logs": LogsRequest,
     "stop": StopRequest,
     "rm": RemoveRequest,
     "ls": StoreRequest,
     "inspect": ImageRequest,
     "diff": DiffRequest,
+    "export": ExportRequest,
     "tag": TagRequest,
     "push": PushRequest,
     "gc": StoreRequest,

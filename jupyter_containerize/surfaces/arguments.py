@@ -30,7 +30,7 @@ _HELP = {
     "history": "list what a service in a cluster has served",
     "rollback": "return a service to what it served before",
     "forward": "reach a service in a cluster from this machine",
-    "export": "write the Kubernetes manifests of an image as files",
+    "export": "write an image as a Dockerfile or as Kubernetes manifests, for use without this program",
     "stop": "stop a run",
     "rm": "remove images or runs",
     "ls": "list images",
@@ -209,7 +209,9 @@ def _writing(command: Parser) -> None:
         help="also write the image to oci:DIR, oci-archive:FILE or docker-archive:FILE",
     )
     command.add_argument("--to", metavar="ENGINE", help="also put the image into an engine: docker")
-    command.add_argument("--builder", metavar="NAME", help="how to build: daemonless (default)")
+    command.add_argument(
+        "--builder", metavar="NAME", help="how to build: daemonless (default), docker"
+    )
 
 
 def _mount(command: Any) -> None:
@@ -279,6 +281,12 @@ def _rest(made: dict[str, Parser]) -> None:
     )
     made["diff"].add_argument("old", metavar="A", help="image to compare")
     made["diff"].add_argument("new", metavar="B", help="with this one")
+    made["export"].add_argument(
+        "--dockerfile", metavar="DIR", help="folder to write a Dockerfile with its context to"
+    )
+    made["export"].add_argument(
+        "--base", metavar="IMAGE", help="what the Dockerfile builds on (default: Python's image)"
+    )
     made["tag"].add_argument("image", metavar="IMAGE", help="name or digest")
     made["tag"].add_argument("name", metavar="NAME:TAG", help="the further name")
     made["push"].add_argument(

@@ -96,15 +96,20 @@ def add_services(made: Mapping[str, Any], *, image: str) -> None:
     made["export"].add_argument("--helm", metavar="DIR", help="write a Helm chart")
 
 
-def export_folder(args: argparse.Namespace) -> tuple[str, bool]:
-    """Return where to export to, and whether as a chart. Errors: `usage`."""
-    if bool(args.kubernetes) == bool(args.helm):
+def export_form(args: argparse.Namespace) -> tuple[str, str]:
+    """Return in which form to export, and the folder for it. Errors: `usage`."""
+    forms = ("kubernetes", "helm", "dockerfile")
+    asked = [(form, getattr(args, form)) for form in forms if getattr(args, form)]
+    if len(asked) != 1:
         raise ContainerizeError(
             "usage",
             what="`export` needs one folder to write to.",
-            fix="Write --kubernetes DIR for manifests, or --helm DIR for a chart.",
+            fix=(
+                "Write --kubernetes DIR for manifests, --helm DIR for a chart, or --dockerfile DIR "
+                "for a Dockerfile with its context."
+            ),
         )
-    return values.absolute(args.kubernetes or args.helm), bool(args.helm)
+    return asked[0][0], values.absolute(asked[0][1])
 
 
 def place_of(args: argparse.Namespace, settings: Any) -> Place:

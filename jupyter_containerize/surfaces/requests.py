@@ -37,7 +37,7 @@ from ..model.request import (
 )
 from ..model.run import Limits
 from . import values
-from .cluster_arguments import cluster_options, export_folder, place_of
+from .cluster_arguments import cluster_options, export_form, place_of
 from .config import Containerize
 
 _OUTPUTS = ("oci", "oci-archive", "docker-archive")
@@ -148,9 +148,17 @@ def _verify(args: argparse.Namespace, store: str, settings: Containerize) -> Ver
 
 
 def _export(args: argparse.Namespace, store: str, settings: Containerize) -> ExportRequest:
-    folder, helm = export_folder(args)
+    form, folder = export_form(args)
     options = _run_options(_Chosen(args, settings), environment=_values_of_now(args.env))
-    return ExportRequest(image_name(args.image or ""), folder, helm, options, store)
+    return ExportRequest(
+        image_name(args.image or ""),
+        folder,
+        helm=form == "helm",
+        dockerfile=form == "dockerfile",
+        base=args.base or "",
+        options=options,
+        store=store,
+    )
 
 
 class _Chosen:

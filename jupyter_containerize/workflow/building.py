@@ -48,6 +48,8 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
         if finding.severity is not Severity.BLOCKING:
             emit(FindingRaised(finding))
     refuse_blocking(found)
+    if builder.name == "docker":
+        image_plan = _recipe(snapshot, image_plan, request, emit)
     with at_rest():
         image = builder.build(image_plan, store=store, emit=emit)
     remember(store, image, snapshot, image_plan)
@@ -97,7 +99,8 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
 
 def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, ImagePlan]:
     base, created = (
-        base_of(request.base),
+        # An engine's own images are a Dockerfile's base, not the plan's.
+        base_of("host" if request.builder == "docker" else request.base),
         creation_date(),
     )  # what is wrong is told before work begins
     record = _record(request, emit)
@@ -122,6 +125,20 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
         image_plan = make_plan(snapshot, options)
         summary.text = f"{len(image_plan.layers)} layers"
     return snapshot, image_plan
+
+
+def _recipe(
+    snapshot: Snapshot, image_plan: ImagePlan, request: BuildRequest, emit: Emit
+) -> ImagePlan:
+    """Return the plan with the Dockerfile that the engine is to build."""
+    from ..builders.docker import has_buildkit  # noqa: PLC0415 - only for this builder
+    from .recipes import with_recipe  # noqa: PLC0415 - as above
+
+    base = "" if request.base in ("", "host") else request.base
+    made = with_recipe(snapshot, image_plan, buildkit=has_buildkit(), base=base)
+    for finding in made.recipe.findings if made.recipe else ():
+        emit(FindingRaised(finding))
+    return made
 
 
 def _record(request: BuildRequest, emit: Emit) -> dict[str, Any]:

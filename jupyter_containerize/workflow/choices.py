@@ -19,6 +19,12 @@ def _daemonless() -> Builder:
     return DaemonlessBuilder()
 
 
+def _docker_builder() -> Builder:
+    from ..builders.docker import DockerBuilder  # noqa: PLC0415 - see above
+
+    return DockerBuilder()
+
+
 def _sandbox() -> Runtime:
     from ..runtimes.sandbox import SandboxRuntime  # noqa: PLC0415 - see above
 
@@ -38,7 +44,7 @@ def _kubernetes() -> Runtime:
 
 
 #: Name to maker, the default one first.
-_BUILDERS: dict[str, Callable[[], Builder]] = {"daemonless": _daemonless}
+_BUILDERS: dict[str, Callable[[], Builder]] = {"daemonless": _daemonless, "docker": _docker_builder}
 #: Likewise; a run is looked for in this order, so those that answer from the store come first.
 _RUNTIMES: dict[str, Callable[[], Runtime]] = {
     "sandbox": _sandbox,

@@ -108,7 +108,14 @@ def serve(
 
 
 def export(request: ExportRequest, *, emit: Emit) -> dict[str, Any]:
-    """Write the manifests that `run` would apply. Errors: `output-exists`, `no-registry`."""
+    """Write the manifests that `run` would apply, or a Dockerfile.
+
+    Errors: `output-exists`, `no-registry`, those of `recipes.export`.
+    """
+    if request.dockerfile:
+        from . import recipes  # noqa: PLC0415 - the manifests need none of it
+
+        return recipes.export(request, emit=emit)
     from ..runtimes.kubernetes import exporting  # noqa: PLC0415 - needed for this alone
 
     store = open_store(request.store)

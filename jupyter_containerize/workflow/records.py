@@ -58,7 +58,8 @@ def remember(store: Store, image: Image, snapshot: Snapshot, plan: ImagePlan) ->
 
     Those (20 MB for a TensorFlow environment) are in the layers already.
     """
-    bare = replace(plan, layers=tuple(replace(layer, entries=()) for layer in plan.layers))
+    layers = tuple(replace(layer, entries=()) for layer in plan.layers)
+    bare = replace(plan, layers=layers, recipe=None)
     store.put_document("snapshots", image.digest, write_snapshot(snapshot))
     store.put_document("plans", image.digest, to_json(bare))
 

@@ -181,6 +181,10 @@ def _history(data: Data) -> list[Block]:
 
 def _export(data: Data) -> list[Block]:
     folder = data["folder"]
+    if "helm" not in data:
+        use = f"docker build -t {data['image']} {folder}"
+        count = units.number(len(data["files"]), "file")
+        return [Notice(Tone.GOOD, f"Wrote {folder}."), Facts((("files", count), ("use", use)))]
     use = f"helm install NAME {folder}" if data["helm"] else f"kubectl apply -k {folder}"
     files = ", ".join(data["files"])
     return [Notice(Tone.GOOD, f"Wrote {folder}."), Facts((("files", files), ("use", use)))]
