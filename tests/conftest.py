@@ -79,6 +79,13 @@ def fake_cluster():
 
 
 @pytest.fixture(scope="session")
+def serving_kernel(environment, tmp_path_factory):
+    """`serving_kernel("serving")`: a `Kernel` of tests/serving_kernel.py in that environment."""
+    module = _module("serving_kernel")
+    return lambda name: module.Kernel(environment(name), tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture(scope="session")
 def tiny_images():
     """The module tests/tiny_images.py: images of busybox and a few files."""
     return _module("tiny_images")

@@ -51,6 +51,8 @@ ENVIRONMENTS: dict[str, list[str]] = {
     ],
     # The front ends; their kernels are other environments'.
     "browser": ["ipykernel", "ipywidgets", "jupyterlab", "notebook", "voila"],
+    # Debian's PyTorch on Debian's Python: PyPI has none for x86-64 without 3 GB of CUDA.
+    "torch": ["ipykernel", "numpy<2", "onnxruntime<1.20"],
     "interactive": [
         "altair",
         "bokeh",
@@ -96,6 +98,9 @@ PEERS: dict[str, list[str]] = {
     }.items()
 }
 
+#: Environments over the system's own Python and packages.
+OF_THE_SYSTEM = {"torch": "/usr/bin/python3"}
+
 
 def folder() -> Path:
     """The folder that holds all environments."""
@@ -117,7 +122,10 @@ def python_of(name: str) -> Path:
             return python
         uv = [sys.executable, "-m", "uv"]
         base = getattr(sys, "_base_executable", sys.executable)
-        subprocess.run([*uv, "venv", "--clear", "-q", "--python", base, str(place)], check=True)
+        make = [*uv, "venv", "--clear", "-q", "--python", OF_THE_SYSTEM.get(name, base)]
+        if name in OF_THE_SYSTEM:
+            make.append("--system-site-packages")
+        subprocess.run([*make, str(place)], check=True)
         subprocess.run(
             [*uv, "pip", "install", "-q", "--python", str(python), "--compile-bytecode",
              *requirements],

@@ -14,6 +14,7 @@ import traceback
 
 SAVED_FILE = "saved.json"
 ARTIFACT_FOLDER = "artifact"
+COMPILED_FOLDER = "compiled"
 EXAMPLES_FILE = "examples.json"
 #: Questions beyond these prove nothing more, and take place in every image.
 _MOST_QUESTIONS = 40
@@ -46,6 +47,12 @@ def _save(folder, expression, example, adapters, shell, settings):
     settings.setdefault("namespace", shell.user_ns)
     made = adapters.saved(adapter, value, place, example=asked, settings=settings)
     findings = made.pop("findings", [])
+    uses = made.pop("uses", [])
+    if uses and "definitions" not in made:
+        gathered = adapters.gather(uses, place, settings["namespace"])
+        if gathered is not None:
+            made["definitions"] = gathered.save()
+            findings += gathered.writer.findings
     artifact = {"version": 1, "name": _model_name(expression), "adapter": name, "example": None}
     artifact.update(made)
     model = adapters.original(adapter, value, place, artifact)
@@ -57,7 +64,22 @@ def _save(folder, expression, example, adapters, shell, settings):
     _write(os.path.join(place, adapters.ARTIFACT_FILE), artifact)
     examples = adapters.proofs(artifact, answers)[:_MOST_QUESTIONS]
     _write(os.path.join(place, EXAMPLES_FILE), examples)
-    return {"artifact": artifact, "findings": findings, "questions": len(examples)}
+    found = {"artifact": artifact, "findings": findings, "questions": len(examples)}
+    found.update(_compiled(value, folder, artifact, examples, adapters))
+    return found
+
+
+def _compiled(value, folder, artifact, examples, adapters):
+    """Write a copy that onnxruntime serves, where there is a converter; return it or why not."""
+    place = os.path.join(folder, COMPILED_FOLDER)
+    os.makedirs(place)
+    try:
+        made = adapters.convert(value, place, artifact)
+    except adapters.CannotConvert as problem:
+        return {"compiled": None, "not_compiled": str(problem)}
+    _write(os.path.join(place, adapters.ARTIFACT_FILE), made)
+    _write(os.path.join(place, EXAMPLES_FILE), examples)
+    return {"compiled": made, "not_compiled": ""}
 
 
 def _evaluated(expression, what, adapters, shell):

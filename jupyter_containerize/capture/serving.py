@@ -7,6 +7,7 @@ is not, unless the object's own code names it.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -42,6 +43,7 @@ from . import (
     secrets,
     serving_needs,
     syntax,
+    trimming,
 )
 from . import notebook as notebook_file
 from .cell_facts import CellFacts
@@ -61,12 +63,26 @@ _STEPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What was saved from a kernel: `folder` holds the artifact's files, `artifact` its JSON."""
+    """What was saved from a kernel: `folder` holds the artifact's files, `artifact` its JSON.
+
+    `compiled` is likewise the copy that onnxruntime serves, else `not_compiled` says why there is none.
+    """
 
     expression: str
     folder: str
     artifact: Mapping[str, Any]
     findings: tuple[Finding, ...] = ()
+    compiled: Mapping[str, Any] | None = None
+    compiled_folder: str = ""
+    not_compiled: str = ""
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the text of what cells defined and the object uses."""
+        definitions = self.artifact.get("definitions")
+        if not definitions:
+            return ()
+        with open(os.path.join(self.folder, definitions), encoding="utf-8") as file:
+            return (file.read(),)
 
 
 def serve_cells(
@@ -79,6 +95,34 @@ def serve_cells(
     merged = cells.merge(record, file=file, front_end=front_end).notebook
     chosen = tuple(cell for cell in merged.cells if SERVE_TAG in cell.tags)
     return replace(merged, cells=chosen, texts=())
+
+
+def with_cells(saved: Saved, notebook: Notebook) -> Saved:
+    """Put the cells of `notebook` before what the object needs of others; return what is saved then.
+
+    They run when the object is loaded. Lines that are not Python (magics, shell) stay out.
+    """
+    if not notebook.cells:
+        return saved
+    file = saved.artifact.get("definitions") or "definitions.py"
+    path = os.path.join(saved.folder, file)
+    rest = "".join(saved.sources())
+    head = "from __future__ import annotations\n"
+    cells = [
+        f"# Cell {cell.number}, tagged {SERVE_TAG!r}.\n{_python_of(cell.source)}\n"
+        for cell in notebook.cells
+    ]
+    with open(path, "w", encoding="utf-8") as out:
+        out.write("\n".join([head, *cells, rest.replace(head, "", 1)]))
+    artifact = {**saved.artifact, "definitions": file}
+    with open(os.path.join(saved.folder, "artifact.json"), "w", encoding="utf-8") as out:
+        json.dump(artifact, out, indent=1, sort_keys=True)
+    return replace(saved, artifact=artifact)
+
+
+def _python_of(source: str) -> str:
+    lines = source.splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
 
 
 def snapshot(
@@ -196,7 +240,7 @@ class _Capture:
 
     def _facts(self) -> CellFacts:
         """Return what the object's own code names, as facts of one cell."""
-        named = syntax.names_of(*self._sources())
+        named = syntax.names_of(*self.saved.sources())
         modules = dict.fromkeys((*named.modules, *named.members), frozenset({_OBJECT}))
         folder = self.record["initial_cwd"]
         paths = {os.path.normpath(os.path.join(folder, path)) for path in named.paths}
@@ -216,14 +260,6 @@ class _Capture:
             guarded=frozenset(named.guarded),
         )
 
-    def _sources(self) -> list[str]:
-        definitions = self.saved.artifact.get("definitions")
-        if not definitions:
-            return []
-        path = os.path.join(self.saved.folder, definitions)
-        with open(path, encoding="utf-8") as file:
-            return [file.read()]
-
     def _distributions(self, found: needs.Needs) -> tuple[Distribution, ...]:
         chosen = serving_needs.choose(
             found,
@@ -234,6 +270,8 @@ class _Capture:
         )
         self.findings += chosen.findings
         described = []
+        used = trimming.used_files(self.record["modules"], self.record["opens"])
+        compiles = bool(self.record["commands"])
         for key, one in sorted(chosen.chosen.items()):
             package, odd = distributions.describe(
                 one,
@@ -243,7 +281,7 @@ class _Capture:
                 reasons=_said(chosen.reasons[key]),
                 unlisted=tuple(sorted(found.extra_files.get(one, ()))),
             )
-            described.append(package)
+            described.append(trimming.trimmed(package, used=used, compiles=compiles))
             self.findings += odd
         return tuple(described)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ContainerizeError
 from ..model.reasons import Finding, Reason, ReasonKind, Severity
 from ..model.snapshot import Interpreter
-from . import closure
+from . import closure, syntax
 from .installed import Environment, Installed
 from .metadata import normalise
 from .needs import Needs
+from .trial import Hidden
 
 #: Distributions that the guest's service imports beside the standard library.
 GUEST_NEEDS: tuple[str, ...] = ()
@@ -35,6 +36,51 @@ class Chosen:
         """Add a distribution, or a further reason for it."""
         self.chosen.setdefault(one.key, one)
         self.reasons.setdefault(one.key, set()).add(reason)
+
+
+def hidden_at_first(
+    artifact: Mapping[str, Any],
+    sources: Iterable[str],
+    *,
+    environment: Environment,
+    interpreter: Interpreter,
+) -> Hidden:
+    """Return all distributions but those that the object's framework and own code name and require.
+
+    A trial goes without them first: what merely gets used when it happens to be there
+    (plotting, progress bars, another framework) need not be served.
+    """
+    named = syntax.names_of(*sources)
+    wanted = {name.partition(".")[0] for name in (*named.modules, *artifact.get("imports", ()))}
+    framework = normalise((artifact.get("framework") or {}).get("name") or "")
+    roots = [one for name in wanted for one in environment.import_names.get(name, ())]
+    if framework in environment.by_key:
+        roots.append(environment.by_key[framework])
+    roots += environment.import_names.get(framework.replace("-", "_"), ())
+    kept = closure.close(roots, environment=environment, markers=interpreter.markers).chosen
+    return _all_but(kept, environment)
+
+
+def shown(
+    hidden: Hidden, module: str, *, environment: Environment, interpreter: Interpreter
+) -> Hidden:
+    """Return what is still hidden when the distributions of a missing `module` are shown."""
+    roots = environment.import_names.get(module, ())
+    kept = closure.close(roots, environment=environment, markers=interpreter.markers).chosen
+    left = {key for key in environment.by_key if key not in hidden.keys} | set(kept)
+    return _all_but(left, environment)
+
+
+def _all_but(kept: Collection[str], environment: Environment) -> Hidden:
+    shown_names = {
+        name
+        for name, owners in environment.import_names.items()
+        if any(one.key in kept for one in owners)
+    }
+    return Hidden(
+        names=frozenset(environment.import_names) - shown_names,
+        keys=frozenset(environment.by_key) - set(kept),
+    )
 
 
 def choose(

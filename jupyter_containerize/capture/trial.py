@@ -5,6 +5,7 @@ The same process tells what serving needs: what it imported, opened, mapped and 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -22,19 +23,49 @@ _SAID = 1500
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """Installed distributions that a trial goes without: their keys and top-level modules."""
+
+    names: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+
+
+NOTHING = Hidden()
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
-    """What a fresh process told: the facts of a record, its answers, and how long loading took."""
+    """What a fresh process told: the facts of a record, its answers, and how long loading took.
+
+    `missing` is the module without which loading failed, if that is why.
+    """
 
     facts: Mapping[str, Any]
-    answers: tuple[Any, ...]
-    load_seconds: float
-    memory_bytes: int
+    answers: tuple[Any, ...] = ()
+    load_seconds: float = 0.0
+    load_cpu_seconds: float = 0.0
+    memory_bytes: int = 0
+    calls_per_cpu_second: float = 0.0
+    error: ContainerizeError | None = None
+    missing: str = ""
+
+    def checked(self) -> Trial:
+        """Return it if the object was loaded. Errors: `does-not-load-back`, those of adapters."""
+        if self.error is not None:
+            raise self.error
+        return self
 
 
-def run(folder: str, record: Mapping[str, Any], *, sys_path: tuple[str, ...]) -> Trial:
+def run(
+    folder: str,
+    record: Mapping[str, Any],
+    *,
+    sys_path: tuple[str, ...],
+    hidden: Hidden = NOTHING,
+) -> Trial:
     """Load the artifact in `folder` in a fresh process of the kernel's Python and ask it everything.
 
-    Errors: `does-not-load-back`.
+    What is `hidden` is, for that process, not installed.
     """
     questions = read_json(folder, "examples.json")
     request, answer = f"{folder}.request.json", f"{folder}.answer.json"
@@ -43,18 +74,31 @@ def run(folder: str, record: Mapping[str, Any], *, sys_path: tuple[str, ...]) ->
         "sys_path": list(sys_path),
         "cwd": record["initial_cwd"],
         "bodies": [question["body"] for question in questions],
+        "hidden_names": sorted(hidden.names),
+        "hidden_keys": sorted(hidden.keys),
     }
     with open(request, "w", encoding="utf-8") as file:
         json.dump(asked, file)
-    said = _start(record["python"]["executable"], request, answer)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(answer)
+    said, why = _start(record["python"]["executable"], request, answer)
     try:
         with open(answer, encoding="utf-8") as file:
             found: dict[str, Any] = json.load(file)
-    except (OSError, ValueError) as error:
-        raise _not_loaded("The process that loaded it ended without an answer.", said) from error
+    except (OSError, ValueError):
+        why = why or "The process that loaded it ended without an answer."
+        return Trial({}, error=_not_loaded(why, said))
     if found["error"]:
-        raise _of_error(found["error"])
-    return Trial(found, tuple(found["answers"]), found["load_seconds"], found["memory_bytes"])
+        missing = (found["error"].get("missing") or "").partition(".")[0]
+        return Trial(found, error=_of_error(found["error"]), missing=missing)
+    return Trial(
+        found,
+        tuple(found["answers"]),
+        load_seconds=found["load_seconds"],
+        load_cpu_seconds=found["load_cpu_seconds"],
+        memory_bytes=found["memory_bytes"],
+        calls_per_cpu_second=found["calls_per_cpu_second"],
+    )
 
 
 def read_json(folder: str, name: str) -> Any:
@@ -63,8 +107,8 @@ def read_json(folder: str, name: str) -> Any:
         return json.load(file)
 
 
-def _start(python: str, request: str, answer: str) -> str:
-    """Run the process to its end; return what it said, for the case that it did not answer."""
+def _start(python: str, request: str, answer: str) -> tuple[str, str]:
+    """Run the process to its end; return what it said and what ended it, for the case that it did not answer."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     script = os.path.abspath(trial_process.__file__)
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -78,14 +122,12 @@ def _start(python: str, request: str, answer: str) -> str:
             timeout=_TIMEOUT_S,
             check=False,
         )
-    except subprocess.TimeoutExpired as error:
-        raise _not_loaded(f"It was not done after {_TIMEOUT_S:.0f} seconds.", "") from error
+    except subprocess.TimeoutExpired:
+        return "", f"It was not done after {_TIMEOUT_S:.0f} seconds."
     said = done.stdout.decode("utf-8", "replace").strip()[-_SAID:]
     if done.returncode < 0:
-        raise _not_loaded(
-            f"The process was ended by {signal.Signals(-done.returncode).name}.", said
-        )
-    return said
+        return said, f"The process was ended by {signal.Signals(-done.returncode).name}."
+    return said, ""
 
 
 def _of_error(error: Mapping[str, Any]) -> ContainerizeError:

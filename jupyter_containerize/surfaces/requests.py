@@ -117,7 +117,7 @@ def _serve(args: argparse.Namespace, store: str, settings: Containerize) -> Serv
         output=_output(chosen.text("output")),
         run=bool(args.run),
         detach=bool(args.detach),
-        port=values.count(args.host_port, "--port") if args.host_port else 0,
+        port=values.count(args.host_port.partition(":")[0], "--port") if args.host_port else 0,
         runtime=chosen.text("runtime"),
         options=options,
         store=store,

@@ -20,7 +20,7 @@ from ..model.snapshot import SnapshotMode
 from ..model.verdict import Verdict, VerdictState
 from ..oci.store import Store
 from .records import file_in_image, open_store, put_verdict, resolve
-from .running import run_image
+from .running import run_image, serves
 from .steps import step
 from .summaries import image_summary, run_summary
 
@@ -29,6 +29,15 @@ def verify(request: VerifyRequest, *, emit: Emit) -> dict[str, Any]:
     """Verify an image and keep the verdict. Errors: `image-not-found`, `static-image`."""
     store = open_store(request.store)
     image = resolve(store, request.image)
+    if serves(image):
+        from .services import prove  # noqa: PLC0415 - it needs HTTP, which other images do not
+
+        asked, told = prove(image, request.options, runtime=request.runtime, store=store, emit=emit)
+        return {
+            "image": image_summary(image, store),
+            "run": run_summary(asked),
+            "verdict": to_json(told),
+        }
     run, verdict = verify_image(
         image, request.options, runtime=request.runtime, rtol=request.rtol, store=store, emit=emit
     )

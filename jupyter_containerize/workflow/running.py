@@ -9,6 +9,7 @@ from ..errors import ContainerizeError
 from ..model.event import Emit, FindingRaised, LogLine, ignore
 from ..model.image import Image
 from ..model.options import RunOptions
+from ..model.plan import LABEL_KIND, ImageKind
 from ..model.reasons import Finding, Severity
 from ..model.request import LogsRequest, OutputsRequest, RunRequest, RunsRequest, StopRequest
 from ..model.run import Run, RunSpec, RunState
@@ -34,6 +35,18 @@ def run(request: RunRequest, *, emit: Emit) -> dict[str, Any]:
             image, request.options, port=port, detach=False, store=store, emit=emit
         )
         return {"run": run_summary(done)}
+    if serves(image) and request.entrypoint is None and request.runtime != clusters.KUBERNETES:
+        from .services import follow  # noqa: PLC0415 - it needs HTTP, which other images do not
+
+        run = follow(
+            image,
+            request.options,
+            runtime=request.runtime,
+            detach=request.detach,
+            store=store,
+            emit=emit,
+        )
+        return {"run": run_summary(run)}
     done = run_image(
         image,
         request.options,
@@ -44,6 +57,11 @@ def run(request: RunRequest, *, emit: Emit) -> dict[str, Any]:
         detach=request.detach,
     )
     return {"run": run_summary(done)}
+
+
+def serves(image: Image) -> bool:
+    """Tell whether it is an inference image."""
+    return image.config.labels.get(LABEL_KIND) == ImageKind.INFERENCE.value
 
 
 def run_image(
@@ -108,7 +126,13 @@ def runs(request: RunsRequest, *, emit: Emit) -> dict[str, Any]:
     """Return every run, newest first; those whose record cannot be read are findings."""
     store = open_store(request.store)
     clusters.look_in(request.place, store=store)
-    return {"runs": [run_summary(item) for item in all_runs(store, emit=emit)]}
+    from .metrics import of_run  # noqa: PLC0415 - it needs HTTP, which nothing else here does
+
+    return {
+        "runs": [
+            {**run_summary(item), "service": of_run(item)} for item in all_runs(store, emit=emit)
+        ]
+    }
 
 
 def all_runs(store: Store, *, emit: Emit = ignore) -> tuple[Run, ...]:

@@ -67,18 +67,21 @@ def follow(
     image: Image,
     options: RunOptions,
     *,
-    port: int,
     runtime: str,
     detach: bool,
     store: Store,
     emit: Emit,
 ) -> Run:
-    """Run the service, say where it is and how to ask it, and follow its log until it ends."""
+    """Run the service, say where it is and how to ask it, and follow its log until it ends.
+
+    Without a port in `options` any free one of this machine leads to it.
+    """
     artifact = _document(store, image, "artifact.json")
     if runtime == clusters.KUBERNETES:
+        port = next((one.host for one in options.ports), 0)
         return deploying.serve(image, options, port=port, detach=detach, store=store, emit=emit)
     chosen = runtime_named(runtime)
-    open_ = dataclasses.replace(options, ports=(Port(port, SERVICE_PORT),))
+    open_ = dataclasses.replace(options, ports=options.ports or (Port(0, SERVICE_PORT),))
     with step(
         emit, "run", f"Starting {image.names[0] if image.names else image.digest}"
     ) as summary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import tempfile
@@ -17,15 +18,17 @@ from ..model.codec import from_json, to_json
 from ..model.event import Emit, FindingRaised
 from ..model.image import Image
 from ..model.options import PlanOptions
-from ..model.plan import LABEL_KIND, LABEL_MODEL, ImageKind, ImagePlan
+from ..model.plan import LABEL_KIND, LABEL_MODEL, SERVICE_PORT, ImageKind, ImagePlan
 from ..model.reasons import Finding, Severity
 from ..model.reference import Reference
 from ..model.request import ServeRequest
-from ..model.snapshot import Interpreter, Snapshot
+from ..model.run import Port, RunSpec
+from ..model.snapshot import Notebook, Snapshot
+from ..model.verdict import VerdictState
 from ..oci.store import Store
 from ..planning import plan as make_plan
-from ..proof import answers
-from . import building, services
+from ..runtimes.ports import published
+from . import building, compiling, services
 from .choices import builder_named, runtime_named
 from .collector import at_rest
 from .contents import findings
@@ -43,13 +46,23 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
     store = open_store(request.store)
     builder = builder_named(request.builder)
     runtime_named(request.runtime)
+    building.base_of(request.base)
+    if request.run:
+        with published(RunSpec("", ports=(Port(request.port, SERVICE_PORT),))):
+            pass  # a port that is taken is told before work begins
     if request.output:
         check_output(request.output)
     with _workplace(request) as folder:
         record, saved = _saved(request, folder, emit)
-        tried = _trial(saved, record, emit)
-        snapshot = _snapshot(request, record, saved, tried, store=store, emit=emit)
-        plan = _plan(request, snapshot, emit)
+        notebook = serving.serve_cells(
+            record, notebook=request.notebook, front_end=request.front_end
+        )
+        saved = serving.with_cells(saved, notebook)
+        planner = _planner(request, record, notebook, store)
+        chosen, compiled = compiling.choose(
+            saved, record, wanted=bool(request.compile), planner=planner, emit=emit
+        )
+        snapshot, plan = chosen.snapshot, chosen.plan
         _refuse_taken_name(store, plan)
         for finding in findings(snapshot, plan):
             if finding.severity is not Severity.BLOCKING:
@@ -62,10 +75,9 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
         "image": image_summary(image, store),
         "layers": [to_json(layer) for layer in image.layers],
         "model": json.loads(image.config.labels[LABEL_MODEL]),
-        "signature": dict(saved.artifact["signature"]),
+        "signature": dict(chosen.saved.artifact["signature"]),
         "packages": [f"{one.name} {one.version}" for one in snapshot.distributions],
-        "ready_s": round(tried.load_seconds, 3),
-        "memory_bytes": tried.memory_bytes,
+        "compiled": compiled,
         "findings": [to_json(item) for item in findings(snapshot, plan)],
         "output": request.output,
     }
@@ -78,11 +90,10 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
     )
     result["verdict"] = to_json(verdict)
     result["image"] = image_summary(image, store)
-    if request.run:
+    if request.run and verdict.state is not VerdictState.FAILED:
         run = services.follow(
             image,
-            request.options,
-            port=request.port,
+            dataclasses.replace(request.options, ports=(Port(request.port, SERVICE_PORT),)),
             runtime=request.runtime,
             detach=request.detach,
             store=store,
@@ -118,6 +129,9 @@ def _saved(request: ServeRequest, folder: str, emit: Emit) -> tuple[dict[str, An
         folder=os.path.join(folder, saving.ARTIFACT_FOLDER),
         artifact=told["artifact"],
         findings=tuple(from_json(Finding, finding) for finding in told["findings"]),
+        compiled=told["compiled"],
+        compiled_folder=os.path.join(folder, saving.COMPILED_FOLDER),
+        not_compiled=told["not_compiled"],
     )
     return record, found
 
@@ -140,60 +154,28 @@ def _executed(request: ServeRequest, folder: str, emit: Emit) -> dict[str, Any]:
     return executed.record
 
 
-def _trial(saved: serving.Saved, record: dict[str, Any], emit: Emit) -> trial.Trial:
-    """Load it in a fresh process. Errors: `does-not-load-back`, `answers-differently`."""
-    sys_path = from_json(Interpreter, record["python"]).sys_path
-    with step(emit, "try", f"Loading {saved.expression} in a fresh process") as summary:
-        tried = trial.run(saved.folder, record, sys_path=sys_path)
-        questions = trial.read_json(saved.folder, saving.EXAMPLES_FILE)
-        outputs = saved.artifact["signature"]["outputs"]
-        tolerance = saved.artifact["tolerance"]
-        for question, answer in zip(questions, tried.answers, strict=True):
-            told = answers.difference(
-                question["answer"], answer, outputs=outputs, tolerance=tolerance
+def _planner(
+    request: ServeRequest, record: dict[str, Any], notebook: Notebook, store: Store
+) -> compiling.Planner:
+    """Return what makes snapshot and plan of something saved and tried."""
+
+    def plan_of(saved: serving.Saved, tried: trial.Trial, emit: Emit) -> tuple[Snapshot, ImagePlan]:
+        with at_rest(), step(emit, "capture", "Looking at what serving uses") as summary:
+            snapshot = serving.snapshot(
+                record,
+                saved=saved,
+                trial=tried,
+                notebook=notebook,
+                options=request.capture,
+                packages=request.packages,
+                store=store,
+                emit=emit,
             )
-            if told:
-                raise _differs(told, question["body"])
-        count = len(questions)
-        summary.text = f"the same answers to {count} question{'s' if count != 1 else ''}"
-    return tried
+            count = len(snapshot.distributions)
+            summary.text = f"{count} package{'s' if count != 1 else ''}"
+        return snapshot, _plan(request, snapshot, emit)
 
-
-def _differs(told: str, body: Any) -> ContainerizeError:
-    return ContainerizeError(
-        "answers-differently",
-        what="Loaded in a fresh process it answers otherwise than in the kernel.",
-        why=f"{told}; asked: {json.dumps(body)[:500]}",
-        fix="Make it answer the same twice: seed what is random, and let it not depend on what "
-        "cells change meanwhile.",
-    )
-
-
-def _snapshot(
-    request: ServeRequest,
-    record: dict[str, Any],
-    saved: serving.Saved,
-    tried: trial.Trial,
-    *,
-    store: Store,
-    emit: Emit,
-) -> Snapshot:
-    with at_rest(), step(emit, "capture", "Looking at what serving uses") as summary:
-        snapshot = serving.snapshot(
-            record,
-            saved=saved,
-            trial=tried,
-            notebook=serving.serve_cells(
-                record, notebook=request.notebook, front_end=request.front_end
-            ),
-            options=request.capture,
-            packages=request.packages,
-            store=store,
-            emit=emit,
-        )
-        count = len(snapshot.distributions)
-        summary.text = f"{count} package{'s' if count != 1 else ''}"
-    return snapshot
+    return plan_of
 
 
 def _plan(request: ServeRequest, snapshot: Snapshot, emit: Emit) -> ImagePlan:

@@ -48,6 +48,21 @@ def test_the_command_does_what_the_readme_says(tmp_path):
     assert "Verified" in done.stdout
 
 
+def test_serving_does_what_the_readme_says(tmp_path):
+    (text,) = blocks("ipython")
+    *lines, last = text.splitlines()
+    sources = ["%load_ext jupyter_containerize", "\n".join(lines), last, "%containerize stop"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in sources])
+    nbformat.write(notebook, tmp_path / "mine.ipynb")
+    client = nbclient.NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()
+    shown = json.dumps(notebook.cells[2].outputs, ensure_ascii=False)
+    assert "Verified" in shown
+    assert "curl -s http://127.0.0.1:" in shown
+
+
 def test_the_table_of_commands_is_complete():
     table = README[README.index("| command | does |") :]
     table = table[: table.index("\n\n")]

@@ -19,17 +19,21 @@ import json
 import os
 from typing import Any
 
-from .asking import answer, asked, complete, original, proofs, questions, saved
+from .asking import answer, asked, complete, original, proofs, questions, saved, speed
+from .conversion import CannotConvert, convert
 from .problem import CannotServe
 
 __all__ = [
     "ARTIFACT_FILE",
     "ENTRY_POINTS",
+    "CannotConvert",
     "CannotServe",
     "answer",
     "asked",
     "complete",
+    "convert",
     "find",
+    "gather",
     "load",
     "load_saved",
     "named",
@@ -37,12 +41,17 @@ __all__ = [
     "proofs",
     "questions",
     "saved",
+    "speed",
+    "writer_of",
 ]
 
 ARTIFACT_FILE = "artifact.json"
 ENTRY_POINTS = "jupyter_containerize.adapters"
 #: In the order in which they are asked; what takes any function comes last.
-NAMES = ("xgboost", "lightgbm", "sklearn", "keras", "torch", "onnx", "callable")
+NAMES = (
+    *("xgboost", "lightgbm", "sklearn", "keras", "tensorflow", "torch", "onnx"),
+    "callable",
+)
 
 
 def find(value: Any) -> tuple[str, Any]:
@@ -82,13 +91,29 @@ def load(folder: str) -> tuple[Any, dict[str, Any]]:
     if artifact.get("definitions"):
         from . import definitions
 
-        definitions.become_main(os.path.join(folder, artifact["definitions"]))
+        definitions.become_main(folder, artifact["definitions"])
     return load_saved(folder, artifact), artifact
 
 
 def load_saved(folder: str, artifact: dict[str, Any]) -> Any:
     """Return the model of `artifact` in `folder`, once what cells defined is there."""
     return named(artifact["adapter"]).load(folder, artifact)
+
+
+def writer_of(value: Any) -> tuple[str, Any] | None:
+    """Return the adapter that writes `value` where a function uses it, None if there is none."""
+    for name in (*_others(), *NAMES):
+        adapter = named(name)
+        if hasattr(adapter, "write") and adapter.knows(value):
+            return name, adapter
+    return None
+
+
+def gather(roots: list[Any], folder: str, namespace: dict[str, Any]) -> Any:
+    """Return what cells defined of `roots` with what that uses, not yet written; None for nothing."""
+    from . import definitions
+
+    return definitions.gather(roots, folder, namespace)
 
 
 def _others() -> tuple[str, ...]:

@@ -65,6 +65,7 @@ def generate(signature: dict[str, Any]) -> list[dict[str, Any]]:
     if signature["style"] == "arguments":
         return [{one["name"]: _argument(one, at) for one in inputs} for at in range(_ROWS)]
     made = [{one["name"]: _column(one, _ROWS) for one in inputs}]
+    made.append({one["name"]: _least(one) for one in inputs})
     for one in inputs:
         made += [{**_first_row(made[0]), one["name"]: odd} for odd in _unusual(one)]
     return made
@@ -89,6 +90,13 @@ def _column(field: dict[str, Any], rows: int) -> Any:
     else:
         values = [choices[at % len(choices)] for at in range(count)]
     return _array(values[:count], field).reshape(shape)
+
+
+def _least(field: dict[str, Any]) -> Any:
+    """Return one row of what a model refuses least: its first category, zeros, no text."""
+    shape = [1, *(3 if side < 0 else side for side in field["shape"][1:])]
+    first = (field["categories"] or _values(field))[0]
+    return _array([first] * math.prod(shape), field).reshape(shape)
 
 
 def _array(values: list[Any], field: dict[str, Any]) -> Any:

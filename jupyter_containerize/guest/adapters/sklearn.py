@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from . import fields, tables
+from . import definitions, fields, tables
 from .problem import CannotServe, warned
 
 _SKOPS, _PICKLE = "model.skops", "model.pickle"
@@ -30,30 +30,43 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
     estimator, method = _target(value) or (value, "predict")
     _check_fitted(estimator)
     described = _signature(estimator, example)
-    file, trusted, findings = _write(estimator, folder)
+    data, findings, uses = write(estimator, folder)
     return {
         "framework": {"name": "scikit-learn", "version": sklearn.__version__},
         "signature": {"style": described["style"], "inputs": described["inputs"]},
         "batches": True,
+        "fork_safe": True,
         "max_batch_size": _BATCH,
         "tolerance": _TOLERANCE,
-        "data": {**described["data"], "method": method, "file": file, "trusted": trusted},
+        "data": {**described["data"], **data, "method": method},
+        "imports": ["skops"] if data["file"] == _SKOPS else [],
         "findings": findings,
+        "uses": uses,
     }
 
 
 def load(folder: str, artifact: dict[str, Any]) -> Model:
-    """Load the estimator with the types that were in it when it was saved, and no others."""
-    data = artifact["data"]
+    """Return the estimator as a model."""
+    return Model(read(folder, artifact["data"]), artifact)
+
+
+def write(value: Any, folder: str) -> tuple[dict[str, Any], list[dict[str, str]], list[Any]]:
+    """Write an estimator; return what `read` needs, findings, and what of cells it names."""
+    file, trusted, findings = _write(value, folder)
+    return {"file": file, "trusted": trusted}, findings, definitions.pickled_names(value)
+
+
+def read(folder: str, data: dict[str, Any]) -> Any:
+    """Return the estimator that `write` wrote, with the types that were in it then, and no others."""
     path = os.path.join(folder, data["file"])
     if data["file"] == _SKOPS:
         from skops import io
 
-        return Model(io.load(path, trusted=data["trusted"]), artifact)
+        return io.load(path, trusted=data["trusted"])
     import pickle
 
     with open(path, "rb") as file:
-        return Model(pickle.load(file), artifact)  # noqa: S301 - from our own image, never from the network
+        return pickle.load(file)  # noqa: S301 - from our own image, never from the network
 
 
 def original(value: Any, artifact: dict[str, Any]) -> Model:
@@ -239,12 +252,15 @@ def _write(estimator: Any, folder: str) -> tuple[str, list[str], list[dict[str, 
         path = os.path.join(folder, _SKOPS)
         try:
             io.dump(estimator, path)
-            return _SKOPS, sorted(io.get_untrusted_types(file=path)), []
+            trusted = sorted(io.get_untrusted_types(file=path))
         except Exception as error:
             if os.path.exists(path):
                 os.unlink(path)
             why = f"skops, the safe format, cannot save it: {type(error).__name__}: {error}"
             fix = "It works, but only load images that you trust."
+        else:
+            _refuse_nameless(trusted)
+            return _SKOPS, trusted, []
     _pickle(estimator, os.path.join(folder, _PICKLE))
     finding = warned(
         "pickle-used",
@@ -253,6 +269,17 @@ def _write(estimator: Any, folder: str) -> tuple[str, list[str], list[dict[str, 
         fix=fix,
     )
     return _PICKLE, [], [finding]
+
+
+def _refuse_nameless(types: list[str]) -> None:
+    """Raise for functions that no process can find by a name. Errors: `not-saved`."""
+    for one in types:
+        if "<lambda>" in one or "<locals>" in one:
+            raise CannotServe(
+                "not-saved",
+                what=f"The estimator holds {one}, which has no name that another process could find.",
+                fix="Define it in a cell by a name of its own: def f(x): ... ; then fit again.",
+            )
 
 
 def _pickle(estimator: Any, path: str) -> None:

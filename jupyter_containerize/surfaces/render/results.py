@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ...model.plan import LABEL_MODEL, LABEL_SIGNATURE
 from . import units
 from .blocks import Block, Excerpt, Facts, Notice, Raw, Tone, finding_notice
 from .contents import content_blocks, layer_table
@@ -98,9 +99,20 @@ def _inspect(data: Data) -> list[Block]:
         ("verdict", image["verdict"] or "not verified yet"),
         ("user", data["config"]["user"]),
         ("runs", " ".join(data["config"]["entrypoint"])),
+        ("serves", _served(data["config"].get("labels", {}))),
     )
     notices = [finding_notice(item) for item in data.get("findings", ())]
     return [Facts(facts), layer_table(data["layers"]), *content_blocks(data), *notices]
+
+
+def _served(labels: Mapping[str, str]) -> str:
+    """Return what an inference image serves, and what that takes and gives."""
+    if LABEL_MODEL not in labels:
+        return ""
+    model, signature = json.loads(labels[LABEL_MODEL]), json.loads(labels[LABEL_SIGNATURE])
+    framework = f"{model['framework']} {model['framework_version']}".strip()
+    taken, given = _fields(signature["inputs"]), _fields(signature["outputs"])
+    return f"{model['expression']} ({framework}): takes {taken}; gives {given}"
 
 
 def _run(data: Data) -> list[Block]:
@@ -142,10 +154,35 @@ def _runs(data: Data) -> list[Block]:
         )
         for run in data["runs"]
     )
+    services = [run for run in data["runs"] if run.get("service")]
     if not rows:
         return [Notice(Tone.INFO, "There is no run yet.", fix="Start one with `run IMAGE`.")]
     headings = ("RUN", "IMAGE", "STATE", "EXIT", "STARTED", "TOOK", "ISOLATION", "REASON")
-    return [Table(headings, rows, right=frozenset({3}))]
+    return [
+        Table(headings, rows, right=frozenset({3})),
+        *([_services(services)] if services else []),
+    ]
+
+
+def _services(runs: Sequence[Data]) -> Table:
+    """Return what running services tell: where they are, how much they are asked, how quick they are."""
+    rows = tuple(
+        (
+            run["id"],
+            run["endpoint"],
+            str(run["service"]["requests"]),
+            f"{run['service']['per_s']:.1f}/s",
+            _below(run["service"]["p50_s"]),
+            _below(run["service"]["p99_s"]),
+        )
+        for run in runs
+    )
+    headings = ("RUN", "ENDPOINT", "REQUESTS", "RATE", "HALF WITHIN", "99 % WITHIN")
+    return Table(headings, rows, "Services", frozenset({2, 3, 4, 5}))
+
+
+def _below(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:g} ms"
 
 
 def _ls(data: Data) -> list[Block]:
@@ -294,7 +331,22 @@ def _serve(data: Data) -> list[Block]:
     parts: list[Block] = [Facts(facts)]
     if data.get("run"):
         parts += _run(data)
-    return [*parts, *verdict_blocks(data["verdict"])]
+    return [*parts, *verdict_blocks(data["verdict"]), *_compiled(data["compiled"])]
+
+
+def _compiled(data: Data) -> list[Block]:
+    """Return what a copy for onnxruntime would save, where there is one."""
+    copy, plain = data.get("copy"), data.get("plain")
+    if not copy or not plain:
+        return []
+    told = (
+        f"image {units.size(plain['image_bytes'])} -> {units.size(copy['image_bytes'])}",
+        f"CPU until ready {plain['load_cpu_s']:.1f} s -> {copy['load_cpu_s']:.1f} s",
+        f"memory {units.size(plain['memory_bytes'])} -> {units.size(copy['memory_bytes'])}",
+        f"answers a CPU second {plain['calls_per_cpu_s']:.0f} -> {copy['calls_per_cpu_s']:.0f}",
+    )
+    what = "onnxruntime gives the same answers: --compile onnx would make it smaller and quicker."
+    return [Notice(Tone.INFO, what, f"Measured: {', '.join(told)}.")]
 
 
 _FIELDS_SHOWN = 8

@@ -53,7 +53,8 @@ def differing(verdict: Data) -> list[Data]:
 
 def cell_blocks(cell: Data) -> list[Block]:
     """Return what is wrong with one cell, why, and both sides."""
-    where, detail = f"cell {cell['number']}", cell["detail"]
+    asked = cell["id"].startswith("question-")  # of an inference image
+    where, detail = f"{'question' if asked else 'cell'} {cell['number']}", cell["detail"]
     if "\n" in detail or not detail:
         what = _OUTCOMES[cell["outcome"]]
     else:

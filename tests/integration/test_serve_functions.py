@@ -1,0 +1,204 @@
+"""Functions with what they use from cells: saved in a kernel, made again in a fresh process."""
+
+from __future__ import annotations
+
+import pytest
+
+CELLS = [
+    """
+import math, re, threading, sqlite3
+import datetime as dt
+from dataclasses import dataclass, field
+from functools import lru_cache, partial, wraps
+import decimal
+from decimal import Decimal
+import enum
+SCALE = 2.5
+TABLE = {"a": 1, "b": [1, 2, (3, 4)], "when": dt.date(2026, 1, 2)}
+WORDS = re.compile("[a-z]+")
+TRAINING_DATA = list(range(1_000_000))
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+""",
+    """
+@dataclass
+class Point:
+    x: float
+    y: float = 1.0
+    colour: Colour = Colour.RED
+
+    def norm(self):
+        return math.hypot(self.x, self.y) * SCALE
+
+def helper(x):
+    return Point(x).norm() + TABLE["b"][2][0]
+
+def doubled(function):
+    @wraps(function)
+    def inner(*given):
+        return 2 * function(*given)
+    return inner
+
+@lru_cache(maxsize=None)
+def cached(x):
+    return helper(x)
+
+@doubled
+def predict(x: float, text: str = "abc") -> float:
+    return cached(x) + len(WORDS.findall(text)) + TABLE["when"].year
+
+def make(k):
+    def inner(x: int):
+        return x * k * SCALE
+    return inner
+
+tripled = make(3)
+by_lambda = lambda x: x * SCALE; other = lambda x: x
+
+def even(n: int) -> bool:
+    return n == 0 or odd(n - 1)
+
+def odd(n: int) -> bool:
+    return n != 0 and even(n - 1)
+
+class Service:
+    limit = 10
+    def __init__(self):
+        self.k, self.point, self.seen = 3, Point(2.0, colour=Colour.BLUE), {"a", "b"}
+        self.rate = Decimal("0.5")
+    def __call__(self, x: int):
+        return min(self.k * x, self.limit) + self.point.norm()
+    def described(self, word: str, times: int = 2):
+        return {"upper": word.upper() * times, "colour": self.point.colour.name, "n": len(self.seen)}
+
+service = Service()
+
+def image(data: bytes) -> dict:
+    return {"size": len(data), "head": data[:2]}
+
+def any_kind(document: dict):
+    return sorted((document or {}).items())
+
+file = open("open.txt", "w+")
+lock = threading.Lock()
+connection = sqlite3.connect(":memory:")
+def reads(x: int): return file.read() + str(x)
+def locks(x: int):
+    with lock: return x
+def asks(x: int): return connection.execute("select 1").fetchall()
+def lost(x: int): return x + gone
+class Holder:
+    def __init__(self): self.parts = [lock]
+    def __call__(self, x: int): return x
+holder = Holder()
+generator = (n for n in range(3))
+def consumes(x: int): return next(generator)
+def fails(x: int): raise RuntimeError("it never works")
+number = 5
+""",
+]
+GOOD = [
+    "predict", "tripled", ("by_lambda", "4"), "even", "service", "service.described", "image",
+    ("any_kind", "{'b': 1, 'a': [2]}"), "partial(make(2))", ("math.sqrt", "2.0"),
+]  # fmt: skip
+BAD = {
+    "nothing_here": "no-such-object",
+    "predct": "no-such-object",
+    "x +": "bad-expression",
+    "number": "no-adapter",
+    "reads": "open-file",
+    "locks": "lock",
+    "holder": "lock",
+    "asks": "connection",
+    "lost": "name-gone",
+    "consumes": "not-saved",
+    "fails": "example-needed",
+}
+
+
+@pytest.fixture(scope="module")
+def saved(serving_kernel):
+    names = [*GOOD, *BAD, ("predict", "'text'"), ("predict", "undefined")]
+    cells = [CELLS[0].replace("SCALE", "SCALE"), CELLS[1]]
+    found = serving_kernel("bare").save(cells, names)
+    keys = [one if isinstance(one, str) else one[0] for one in [*GOOD, *BAD]]
+    return {**dict(zip(keys, found, strict=False)), "refused": found[-2], "no example": found[-1]}
+
+
+@pytest.mark.parametrize("name", [one if isinstance(one, str) else one[0] for one in GOOD])
+def test_a_function_answers_in_a_fresh_process_as_in_the_kernel(saved, name):
+    assert saved[name].tried().answers == tuple(saved[name].answers)
+    assert saved[name].codes == []
+
+
+def test_hints_are_the_signature(saved):
+    assert saved["predict"].inputs == {"x": ("FP64", ()), "text": ("BYTES", ())}
+    assert [one["optional"] for one in saved["predict"].signature["inputs"]] == [False, True]
+    assert saved["service.described"].outputs["upper"] == ("BYTES", ())
+    assert saved["image"].signature["inputs"][0]["format"] == "base64"
+    assert saved["any_kind"].inputs == {"document": ("JSON", ())}
+
+
+def test_what_is_not_used_stays_out(saved):
+    text = saved["predict"].definitions
+    for name in ("TRAINING_DATA", "Service", "sqlite3", "connection"):
+        assert name not in text
+    assert "class Point" in text
+    assert "SCALE = 2.5" in text
+    assert "1000000" not in (text + str(saved["predict"].artifact))
+    assert saved["predict"].packages() == set()
+
+
+def test_state_of_objects_comes_along(saved):
+    first = saved["service"].answers[1]["outputs"]["prediction"]
+    assert first == pytest.approx(3 + 2.5 * 5**0.5)
+
+
+@pytest.mark.parametrize(("name", "code"), BAD.items())
+def test_what_cannot_be_served_says_why(saved, name, code):
+    error = saved[name].error
+    assert error.code == code
+    assert error.what
+    assert error.fix
+
+
+def test_errors_name_what_is_wrong(saved):
+    assert "'gone'" in saved["lost"].error.what
+    assert "open.txt" in saved["reads"].error.what
+    assert "Did you mean predict?" in saved["predct"].error.fix
+    assert "def predict" in saved["number"].error.fix
+    assert "sklearn" in saved["number"].error.why
+    assert "it never works" in saved["fails"].error.why
+    assert saved["no example"].error.code == "no-such-object"
+
+
+def test_others_join_by_an_entry_point(serving_kernel):
+    kernel = serving_kernel("bare")
+    info = kernel.folder / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[jupyter_containerize.adapters]\nacme = acme_adapter\n")
+    (kernel.folder / "acme_adapter.py").write_text(
+        "import json, os\n"
+        "def knows(value): return isinstance(value, tuple)\n"
+        "def save(value, folder, *, example=None):\n"
+        "    json.dump(value, open(os.path.join(folder, 'acme.json'), 'w'))\n"
+        "    field = {'name': 'x', 'dtype': 'INT64', 'shape': [], 'optional': False, 'categories': None}\n"
+        "    return {'framework': {'name': 'acme', 'version': '1'}, 'data': {},\n"
+        "            'signature': {'style': 'arguments', 'inputs': [field]}}\n"
+        "class Model:\n"
+        "    def __init__(self, numbers): self.numbers = numbers\n"
+        "    def predict(self, inputs): return {'y': inputs['x'] + sum(self.numbers)}\n"
+        "def load(folder, artifact):\n"
+        "    return Model(json.load(open(os.path.join(folder, 'acme.json'))))\n"
+    )
+    (saved,) = kernel.save("numbers = (1, 2)", ["numbers"])
+    assert saved.artifact["adapter"] == "acme_adapter"
+    assert saved.tried().answers[0] == {"outputs": {"y": 3}}
+
+
+def test_an_example_that_a_function_refuses_is_not_its_answer(saved):
+    """The example is a text where a number is wanted: the function itself says so."""
+    assert saved["refused"].error is not None
+    assert saved["refused"].error.code in ("example-refused", "bad-example")
