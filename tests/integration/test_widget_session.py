@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -295,3 +297,78 @@ def test_a_mistake_of_ours_is_shown_and_is_no_endless_spinner(view):
     assert live.error["code"] == "internal-error"
     assert "ZeroDivisionError" in drawn(page)
     assert "Look again" in buttons(page.root)
+
+
+SERVING = """
+import json, time
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "jupyter_containerize")
+shell.run_cell("def twice(x: float, label: str = 'x') -> str:\\n    return label + str(2 * x)", store_history=True)
+
+from jupyter_containerize.surfaces.config import settings
+from jupyter_containerize.surfaces.widget.display import Shown
+from jupyter_containerize.surfaces.widget.saved import Saved
+from jupyter_containerize.surfaces.widget.view import View
+
+session = Shown(shell, settings()).session
+page = View(session, Saved(session))
+told = {}
+
+def until(condition, timeout_s=120):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, (session.error, session.run, "".join(session.log.pieces()[1]))
+        time.sleep(0.05)
+
+session.look()
+session.wait()
+page.draw()
+told["choices"] = [value for _, value in page.controls.make.options]
+page.controls.make.value = "twice"
+page.controls.primary.click()
+session.wait()
+assert session.error is None, session.error
+told["verdict"] = session.verdict["state"]
+page.draw()
+told["next"] = page.controls.primary.description
+page.controls.primary.click()
+session.wait()
+until(lambda: session.ready)
+page.draw()
+told["fields"] = [one.description for one in page.form._fields.children]
+page.form._fields.children[0].value = "21"
+page.form._fields.children[-1].value = "answer "
+page.form.send.click()
+until(lambda: page.form.answer)
+told["answer"] = [page.form.answer.status, page.form.answer.text]
+page.form.answer = None
+page.form._fields.children[0].value = "no number"
+page.form.send.click()
+until(lambda: page.form.answer)
+told["refused"] = [page.form.answer.status, page.form.answer.text]
+page.controls.stop.click()
+session.wait()
+until(lambda: not session.running)
+page.draw()
+told["stopped"] = [session.run["state"], page.controls.primary.description]
+print(json.dumps(told))
+"""
+
+
+def test_a_function_becomes_a_service_that_the_form_asks(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SERVING], cwd=tmp_path, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["choices"] == ["", "twice"]
+    assert told["verdict"] == "verified"
+    assert told["next"] == "Start the service"
+    assert told["fields"] == ["x", "label"], "in the order of the signature"
+    assert told["answer"][0] == 200
+    assert "answer 42.0" in told["answer"][1]
+    assert told["refused"][0] in (400, 422)
+    assert "x" in told["refused"][1]
+    assert told["stopped"] == ["stopped", "Start the service"]

@@ -72,8 +72,10 @@ def saved_artifact(folder: str) -> Mapping[str, Any] | None:
 
 def fields(artifact: Mapping[str, Any]) -> dict[str, str]:
     """Return name and example text of each input, where a request is one row of few plain values."""
-    row = _row(artifact.get("example"))
-    if not row or len(row) > MOST_FIELDS or not all(map(_plain, row.values())):
+    given = _row(artifact.get("example"))
+    names = [one["name"] for one in artifact["signature"]["inputs"]]
+    row = {name: given.get(name, "") for name in names}
+    if not given or len(row) > MOST_FIELDS or not all(map(_plain, row.values())):
         return {}
     return {
         name: value if isinstance(value, str) else json.dumps(value) for name, value in row.items()
@@ -92,7 +94,8 @@ def body(artifact: Mapping[str, Any], texts: Mapping[str, str]) -> str:
         for name, text in texts.items()
         if text != "" or kinds.get(name) == "BYTES"
     }
-    return json.dumps({"rows": [row]}, ensure_ascii=False)
+    by_row = "rows" in (artifact.get("example") or {})
+    return json.dumps({"rows": [row]} if by_row else {"inputs": row}, ensure_ascii=False)
 
 
 def example(artifact: Mapping[str, Any]) -> str:
@@ -101,8 +104,9 @@ def example(artifact: Mapping[str, Any]) -> str:
 
 
 def _row(example: Any) -> dict[str, Any]:
-    rows = example.get("rows") if isinstance(example, dict) else None
-    first = rows[0] if isinstance(rows, list) and rows else None
+    given = example if isinstance(example, dict) else {}
+    rows = given.get("rows")
+    first = rows[0] if isinstance(rows, list) and rows else given.get("inputs")
     return first if isinstance(first, dict) else {}
 
 
