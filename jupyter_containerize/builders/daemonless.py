@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import time
 
+from ..errors import ContainerizeError
 from ..model.check import Check
 from ..model.event import Emit, StepFinished, StepStarted, ignore
 from ..model.image import Image, Layer
-from ..model.plan import ImagePlan
+from ..model.plan import BaseKind, ImagePlan
 from ..model.reference import Reference
+from ..oci import bases
 from ..oci.store import Store
 from .layers import STEP, LayerBuilder
+
+
+def base_layers(plan: ImagePlan, *, store: Store) -> tuple[Layer, ...]:
+    """Return the layers that the plan's base brings. Errors: `base-not-here`."""
+    if plan.base.kind is BaseKind.HOST:
+        return ()
+    pulled = bases.known(store, plan.base.reference, plan.platform)
+    if pulled is None or pulled.digest != plan.base.digest:
+        raise ContainerizeError(
+            "base-not-here",
+            what=f"The base {plan.base.reference} is not in the store as it was planned.",
+            why=f"The plan wants {plan.base.digest}.",
+            fix="Build again.",
+        )
+    return pulled.layers
 
 
 class DaemonlessBuilder:
@@ -31,7 +48,8 @@ class DaemonlessBuilder:
         emit(StepStarted(STEP, f"Building {name}"))
         store.sweep()
         with store.in_use():
-            layers = LayerBuilder.of(plan, store=store, emit=emit).build()
+            below = base_layers(plan, store=store)
+            layers = (*below, *LayerBuilder.of(plan, store=store, emit=emit).build())
             image = store.add_image(
                 layers=layers,
                 config=plan.config,
@@ -39,7 +57,7 @@ class DaemonlessBuilder:
                 created=plan.created,
                 name=name,
             )
-        written = sum(layer.size_bytes for layer in layers if not layer.reused)
+        written = sum(layer.size_bytes for layer in layers[len(below) :] if not layer.reused)
         summary = (
             f"{image.size_bytes / 1e6:,.1f} MB in {len(layers)} layers, "
             f"{written / 1e6:,.1f} MB of them new"

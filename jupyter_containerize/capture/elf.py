@@ -8,6 +8,7 @@ chapters 4 and 5; glibc `elf/elf.h`.
 from __future__ import annotations
 
 import os
+import re
 import struct
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH = 1, 5, 10, 14, 15
 _DT_RUNPATH, _DT_FLAGS_1 = 29, 0x6FFFFFFB
 _DF_1_NODEFLIB = 0x800
+_DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+_GLIBC = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 
 #: `e_phnum` when the real count is elsewhere: core dumps, no libraries.
 _PN_XNUM = 0xFFFF
@@ -29,6 +32,7 @@ _DYNAMIC_BYTES_AT_MOST = 1 << 16
 #: Strings closer together than this are read at once.
 _STRINGS_BYTES = 4096
 _STRING_BYTES_AT_MOST = 1 << 16
+_VERSION_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,28 @@ def read(path: str) -> Elf | None:
         os.close(descriptor)
 
 
+def glibc_needed(path: str) -> tuple[int, int]:
+    """Return the newest version of glibc whose symbols `path` asks for, (0, 0) for none.
+
+    Source: LSB Core, "Symbol Version Requirements" (`DT_VERNEED`).
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return (0, 0)
+    try:
+        head = os.read(descriptor, _HEAD_BYTES)
+        if head[:4] != b"\x7fELF":
+            return (0, 0)
+        names = _Reader(descriptor, head).versions_needed()
+    except (OSError, struct.error, ValueError, LookupError, OverflowError):
+        return (0, 0)
+    finally:
+        os.close(descriptor)
+    found = [_GLIBC.fullmatch(name) for name in names]
+    return max(((int(one[1]), int(one[2])) for one in found if one), default=(0, 0))
+
+
 class _Reader:
     """One open ELF file. Anything unsound raises ValueError or struct.error."""
 
@@ -111,6 +137,27 @@ class _Reader:
             dynamic=True,
             own_folders_only=bool(flags & _DF_1_NODEFLIB),
         )
+
+    def versions_needed(self) -> list[str]:
+        """Return the names of all symbol versions that the file asks for."""
+        _, dynamic, _ = self._headers()
+        values = self._dynamic(*dynamic) if dynamic is not None else {}
+        if _DT_VERNEED not in values:
+            return []
+        strings = self._offset_of(values[_DT_STRTAB][0])
+        need = struct.Struct(self._order + "HHIII")
+        name = struct.Struct(self._order + "IHHII")
+        found, at = [], self._offset_of(values[_DT_VERNEED][0])
+        for _ in range(values[_DT_VERNEEDNUM][0]):
+            _, count, _, first, following = need.unpack(self._bytes(at, need.size))
+            inner = at + first
+            for _ in range(count):
+                _, _, _, offset, step = name.unpack(self._bytes(inner, name.size))
+                text = self._chunk(strings + offset, _VERSION_BYTES)
+                found.append(os.fsdecode(text.split(b"\0", maxsplit=1)[0]))
+                inner += step
+            at += following
+        return found
 
     def _headers(self) -> tuple[int, tuple[int, int] | None, tuple[int, int] | None]:
         if self._bits == _WIDE:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .cluster import ClusterOptions
+from .base import BaseImage
 from .plan import Base, ImageKind
 from .run import Limits, Mount, Port, Restart
 
@@ -54,7 +55,7 @@ class PlanOptions:
 
     `guest` maps the guest's file names to their source text, read by the workflow because
     planning opens no file. `created` is RFC 3339 in UTC. `name` is the image's reference,
-    "" to derive one from the notebook's name. `mounts` are paths that the image leaves out
+    "" to derive one from the notebook's name. `base_image` are the facts of a base that is not `host`. `mounts` are paths that the image leaves out
     and a run mounts. `snapshot_digest` saves computing it again.
     """
 
@@ -62,6 +63,7 @@ class PlanOptions:
     name: str = ""
     kind: ImageKind = ImageKind.TRAINING
     base: Base = field(default_factory=Base)
+    base_image: BaseImage | None = None
     created: str = "1970-01-01T00:00:00Z"
     max_layers: int = MAX_LAYERS
     mounts: tuple[str, ...] = ()

@@ -31,6 +31,8 @@ class BuildRequest:
     capture: CaptureOptions = field(default_factory=CaptureOptions)
     name: str = ""
     base: str = "host"
+    platform: str = ""
+    pull: bool = False
     builder: str = ""
     output: str = ""
     to: str = ""

@@ -132,13 +132,15 @@ class OriginKind(Enum):
 class Origin:
     """A distribution's origin; `url` never holds credentials, `commit` is for VCS.
 
-    `package` names the owning dpkg/rpm/conda package (`python3-numpy 1:1.24.2-1`).
+    `package` names the owning dpkg/rpm/conda package (`python3-numpy 1:1.24.2-1`). `hashes` are
+    the index's (`sha256:<hex>`), where it was resolved for another platform.
     """
 
     kind: OriginKind
     url: str = ""
     commit: str = ""
     package: str = ""
+    hashes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,11 @@ class BlobWriter:
                 done += os.write(self._descriptor, view[done:])
         self.size_bytes += len(view)
 
+    @property
+    def digest(self) -> str:
+        """The digest of what was written so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
     def commit(self) -> Blob:
         """Give the bytes their name. An equal blob that is already there stays."""
         hexdigest = self._hash.hexdigest()

@@ -38,6 +38,7 @@ from .layers import group, layer
 from .links import prefix_links
 from .notebook import guest_config_text, notebook_text
 from .placement import SITE_FOLDERS, Placement
+from .rebase import base_entries, moves_onto, onto
 from .sbom import sbom_text
 from .system import NOT_COPIED, system_entries
 
@@ -56,13 +57,16 @@ def plan(snapshot: Snapshot, options: PlanOptions) -> ImagePlan:
         name = str(Reference.parse(options.name))
     else:
         name = str(Reference.from_title(_title(snapshot)))
+    composer = _Composer(snapshot, options)
     return ImagePlan(
         kind=options.kind,
         name=name,
-        platform=snapshot.platform,
+        platform=composer.snapshot.platform,
         base=options.base,
-        layers=_Composer(snapshot, options).layers(),
-        config=image_config(snapshot, options, name=name, date=date, snapshot_digest=digest),
+        layers=composer.layers(),
+        config=image_config(
+            composer.snapshot, options, name=name, date=date, snapshot_digest=digest
+        ),
         snapshot_digest=digest,
         interpreter=snapshot.interpreter.executable,
         pyc_magic=snapshot.interpreter.pyc_magic,
@@ -81,10 +85,14 @@ class _Composer:
     """Collects one snapshot's entries layer by layer."""
 
     def __init__(self, snapshot: Snapshot, options: PlanOptions) -> None:
-        self._snapshot = snapshot
-        self._options = options
         links = (entry for entry in _all_files(snapshot) if entry.kind is FileKind.SYMLINK)
-        self._placement = Placement(snapshot, links)
+        base = options.base_image
+        moves = None if base is None else moves_onto(snapshot, base)
+        self._placement = Placement(snapshot, links, moves=moves)
+        #: The snapshot as its base lets it be.
+        self.snapshot = snapshot if base is None else onto(snapshot, base, self._placement)
+        self._snapshot = self.snapshot
+        self._options = options
         self._cache_tag = snapshot.interpreter.cache_tag
         self._layers: list[tuple[LayerPlan, set[str]]] = []
         self._targets: set[str] = set()
@@ -210,7 +218,11 @@ class _Composer:
 
     def _add_links(self) -> None:
         snapshot = self._snapshot
-        entries = system_entries(snapshot, present=self._targets)
+        base = self._options.base_image
+        if base is None:
+            entries = system_entries(snapshot, present=self._targets)
+        else:
+            entries = base_entries(snapshot, base)
         cache = loader_cache.write(
             loader_cache.entries(snapshot.libraries), architecture=snapshot.platform.architecture
         )
@@ -227,7 +239,7 @@ class _Composer:
         targets = [*self._targets, *entries]
         occupied = [target for target in targets if not target.startswith(f"{ROOT}/")]
         occupied += writable_folders(snapshot)
-        links = prefix_links(self._placement.moved, targets=targets, occupied=occupied)
+        links = prefix_links(self._placement.linked(), targets=targets, occupied=occupied)
         entries.update(links)
         self._add(LayerKind.LINKS, "links, package lists and users", entries, links)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import posixpath
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from .._version import __version__
 from ..errors import ContainerizeError
 from ..model.artifact import Artifact
+from ..model.base import BaseImage
 from ..model.codec import to_json
 from ..model.options import PlanOptions
 from ..model.plan import (
@@ -59,7 +61,7 @@ def image_config(
             snapshot.interpreter.executable,
             f"{GUEST_FOLDER}/{'serve' if serves else 'train'}.py",
         ),
-        environment=_environment(snapshot),
+        environment=_environment(snapshot, options),
         labels=_labels(snapshot, options, name=name, date=date, snapshot_digest=snapshot_digest),
         exposed_ports=(f"{SERVICE_PORT}/tcp",) if serves else (),
     )
@@ -83,9 +85,12 @@ def created(text: str) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _environment(snapshot: Snapshot) -> dict[str, str]:
+def _environment(snapshot: Snapshot, options: PlanOptions) -> dict[str, str]:
     own_bin = posixpath.dirname(snapshot.interpreter.executable)
-    path = [own_bin, *(folder for folder in _PATH if folder != own_bin)]
+    folders: Sequence[str] = _PATH
+    if options.base_image is not None:
+        folders = options.base_image.environment["PATH"].split(":")
+    path = [own_bin, *(folder for folder in folders if folder != own_bin)]
     path += sorted({posixpath.dirname(e.path) for e in snapshot.executables} - set(path))
     environment = {v.name: v.value for v in snapshot.environment if v.value is not None}
     return {
@@ -106,7 +111,10 @@ def _labels(
     does = f"Runs the cells of {notebook.name}"
     if snapshot.artifact is not None:
         does = f"Serves {snapshot.artifact.expression} of {notebook.name} over HTTP"
+    base = options.base_image
+    of_base = {} if base is None else {**base.labels, **_base_labels(base)}
     return {
+        **of_base,
         "org.opencontainers.image.title": notebook.name,
         "org.opencontainers.image.description": (
             f"{does}, made from its kernel by jupyter-containerize"
@@ -124,6 +132,14 @@ def _labels(
         LABEL_PARAMETERS: json.dumps([to_json(p) for p in snapshot.parameters], sort_keys=True),
         LABEL_NOTEBOOK_FOLDER: notebook.folder,
         LABEL_LARGE_FILES: json.dumps(list(options.mounts)),
+    }
+
+
+def _base_labels(base: BaseImage) -> dict[str, str]:
+    """Source: OCI image-spec 1.1, annotations.md."""
+    return {
+        "org.opencontainers.image.base.name": base.name,
+        "org.opencontainers.image.base.digest": base.base.digest,
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..model.files import FileEntry
@@ -60,8 +60,17 @@ class Folder:
 class Placement:
     """Maps the kernel's paths to image paths for one snapshot; pure, caches by folder."""
 
-    def __init__(self, snapshot: Snapshot, links: Iterable[FileEntry]) -> None:
-        """`links` are the symlinks among all recorded files: paths are resolved through them."""
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        links: Iterable[FileEntry],
+        *,
+        moves: Mapping[str, str] | None = None,
+    ) -> None:
+        """`links` are the symlinks among all recorded files: paths are resolved through them.
+
+        `moves` says where the kernel's folders lie on a base that is not `host`.
+        """
         self._links: dict[str, str] = {entry.path: entry.link or "" for entry in links}
         self._resolved: dict[str, str] = {}
         for path, text in list(self._links.items()):
@@ -73,7 +82,7 @@ class Placement:
         self.kept_prefixes = (
             (interpreter.base_prefix, interpreter.prefix) if interpreter.conda else ()
         )
-        self.moved = self._find_moved(snapshot)
+        self.moved = self._find_moved(snapshot) if moves is None else self._as_told(moves)
         self._sites = tuple(
             self.resolve(path)
             for path in interpreter.sys_path
@@ -132,6 +141,25 @@ class Placement:
     def is_shared(self, target: str) -> bool:
         """Tell whether an image path names nobody's own place."""
         return any(under(target, folder) for folder in (*_SYSTEM, *self.kept_prefixes))
+
+    def linked(self) -> tuple[Moved, ...]:
+        """Return the moved prefixes that images lead to from the kernel's own paths.
+
+        Not those of the system: an image has its own there.
+        """
+        return tuple([moved for moved in self.moved if not self.is_shared(moved.kernel)])
+
+    def _as_told(self, moves: Mapping[str, str]) -> tuple[Moved, ...]:
+        found = {self.resolve(kernel): image for kernel, image in moves.items()}
+        found = {kernel: image for kernel, image in found.items() if kernel not in ("", "/")}
+        implied = {
+            kernel
+            for kernel, image in found.items()
+            for other, over in found.items()
+            if kernel != other and under(kernel, other) and image == over + kernel[len(other) :]
+        }
+        longest_first = sorted(found.keys() - implied, key=lambda k: (-len(k), k))
+        return tuple([Moved(kernel, found[kernel]) for kernel in longest_first])
 
     def _find_moved(self, snapshot: Snapshot) -> tuple[Moved, ...]:
         interpreter = snapshot.interpreter

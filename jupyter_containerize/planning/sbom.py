@@ -80,6 +80,9 @@ def _distribution(distribution: Distribution) -> dict[str, Any]:
         "version": distribution.version,
         "properties": [{"name": f"{_PROPERTY}:origin", "value": origin.kind.value}],
     }
+    component["properties"] += [
+        {"name": f"{_PROPERTY}:index-hash", "value": value} for value in origin.hashes
+    ]
     purl = _purl(distribution)
     if purl:
         component["purl"] = purl

@@ -117,7 +117,17 @@ def _notebook(command: Parser, *, optional: bool) -> None:
 def _capture(command: Parser) -> None:
     add = command.add_argument
     add("-t", "--tag", metavar="NAME:TAG", help="name of the image (default: the notebook's)")
-    add("--base", metavar="BASE", help="what lies under the image: host (default)")
+    add(
+        "--base",
+        metavar="BASE",
+        help="what lies under the image: host (default), an image's name, or oci:DIR",
+    )
+    add(
+        "--platform",
+        metavar="OS/ARCH",
+        help="build for linux/arm64, say (needs --base); several with commas make one index",
+    )
+    add("--pull", **_FLAG, help="ask the registry whether it has a newer base")
     add(
         "--include",
         action="append",

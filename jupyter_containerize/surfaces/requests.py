@@ -65,7 +65,9 @@ def _build(args: argparse.Namespace, store: str, settings: Containerize) -> Buil
         notebook=values.absolute(args.notebook or ""),
         capture=capture,
         name=str(Reference.parse(args.tag)) if args.tag else "",
-        base=chosen.text("base"),
+        base=base_name(chosen.text("base")),
+        platform=args.platform or "",
+        pull=bool(args.pull),
         builder=chosen.text("builder"),
         output=_output(chosen.text("output")),
         to=_engine(chosen.text("to")),
@@ -112,7 +114,7 @@ def _serve(args: argparse.Namespace, store: str, settings: Containerize) -> Serv
         packages=tuple(args.package),
         capture=_capture(args, chosen, options),
         name=str(Reference.parse(args.tag)) if args.tag else "",
-        base=chosen.text("base"),
+        base=base_name(chosen.text("base")),
         builder=chosen.text("builder"),
         output=_output(chosen.text("output")),
         run=bool(args.run),
@@ -236,6 +238,12 @@ def _engine(text: str) -> str:
             "usage", what=f"`--to {text}` is no engine.", fix="Write --to docker."
         )
     return text
+
+
+def base_name(text: str) -> str:
+    """Return a base as requests name it: a layout by its absolute path."""
+    kind, colon, path = text.partition(":")
+    return f"{kind}:{values.absolute(path)}" if colon and kind == "oci" else text
 
 
 def image_name(text: str) -> str:

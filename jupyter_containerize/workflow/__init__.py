@@ -48,7 +48,7 @@ _LINUX_ONLY = ("build", "plan", "serve", "run", "verify")
 
 def perform(command: str, request: Request, *, emit: Emit) -> Any:
     """Do `command` and return its JSON-able result. Errors: any `ContainerizeError`."""
-    _refuse_other_systems(command)
+    _refuse_other_systems(command, request)
     module = importlib.import_module(f".{_MODULES[command]}", __name__)
     return getattr(module, command)(request, emit=emit)
 
@@ -65,10 +65,13 @@ def conclude(command: str, request: Request, *, emit: Emit) -> Event:
         return Failed(_crash(command, error).to_json())
 
 
-def _refuse_other_systems(command: str) -> None:
+def _refuse_other_systems(command: str, request: Request) -> None:
     """Say before any work begins what does not work here. Errors: `system-not-supported`."""
     system = platform.system()
     if system == "Linux" or (system == "Darwin" and command not in _LINUX_ONLY):
+        return
+    on_image = getattr(request, "base", "host") not in ("", "host")
+    if system == "Darwin" and command in ("build", "plan") and on_image:
         return
     there = "macOS" if system == "Darwin" else system
     raise ContainerizeError(

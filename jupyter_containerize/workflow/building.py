@@ -14,13 +14,14 @@ from ..model.codec import to_json
 from ..model.event import Emit, FindingRaised
 from ..model.image import Image
 from ..model.options import PlanOptions
-from ..model.plan import Base, ImageKind, ImagePlan
+from ..model.plan import ImageKind, ImagePlan
+from ..model.platform import Platform
 from ..model.reasons import Finding, Severity
 from ..model.request import BuildRequest
 from ..model.snapshot import Snapshot
 from ..oci.store import Store
 from ..planning import plan as make_plan
-from . import loading, proving, running
+from . import bases, loading, proving, running
 from .choices import builder_named, runtime_named
 from .collector import at_rest
 from .contents import describe, findings
@@ -90,7 +91,7 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     return {
         **describe(snapshot, image_plan),
         "name": request.name or image_plan.name,
-        "base": image_plan.base.kind.value,
+        "base": image_plan.base.reference or image_plan.base.kind.value,
         "platform": str(image_plan.platform),
         "layers": layers,
         "config": to_json(image_plan.config),
@@ -98,11 +99,15 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
 
 
 def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, ImagePlan]:
-    base, created = (
+    created = creation_date()  # what is wrong is told before work begins
+    chosen = bases.choose(
         # An engine's own images are a Dockerfile's base, not the plan's.
-        base_of("host" if request.builder == "docker" else request.base),
-        creation_date(),
-    )  # what is wrong is told before work begins
+        "host" if request.builder == "docker" else request.base,
+        platform=Platform.parse(request.platform) if request.platform else None,
+        refresh=request.pull,
+        store=store,
+        emit=emit,
+    )
     record = _record(request, emit)
     with at_rest(), step(emit, "capture", "Looking at what the notebook uses") as summary:
         snapshot = assemble.snapshot(
@@ -114,11 +119,13 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
             front_end=request.front_end,
         )
         summary.text = _sentence(snapshot)
+    snapshot = bases.fitted(snapshot, chosen, store=store, emit=emit)
     with at_rest(), step(emit, "plan", "Planning the image") as summary:
         options = PlanOptions(
             guest=guest_files(),
             name=request.name,
-            base=base,
+            base=chosen.base,
+            base_image=chosen.image,
             created=created,
             mounts=request.capture.mounts,
         )
@@ -210,18 +217,6 @@ def _run_and_verify(
         result.setdefault("run", run_summary(run))
         result["verdict"] = to_json(verdict)
     return result
-
-
-def base_of(text: str) -> Base:
-    """Return the base that a word means. Errors: `base-not-supported`."""
-    if text in ("", "host"):
-        return Base()
-    raise ContainerizeError(
-        "base-not-supported",
-        what=f"{text!r} cannot be a base yet.",
-        why="This version builds on the base `host` only: the running interpreter's own files.",
-        fix="Leave --base out, or write --base host.",
-    )
 
 
 #: The parts of the guest that only serve.

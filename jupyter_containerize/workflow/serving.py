@@ -28,7 +28,7 @@ from ..model.verdict import VerdictState
 from ..oci.store import Store
 from ..planning import plan as make_plan
 from ..runtimes.ports import published
-from . import building, compiling, services
+from . import bases, building, compiling, services
 from .choices import builder_named, runtime_named
 from .collector import at_rest
 from .contents import findings
@@ -46,19 +46,19 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
     store = open_store(request.store)
     builder = builder_named(request.builder)
     runtime_named(request.runtime)
-    building.base_of(request.base)
     if request.run:
         with published(RunSpec("", ports=(Port(request.port, SERVICE_PORT),))):
             pass  # a port that is taken is told before work begins
     if request.output:
         check_output(request.output)
+    base = bases.choose(request.base, refresh=False, store=store, emit=emit)
     with _workplace(request) as folder:
         record, saved = _saved(request, folder, emit)
         notebook = serving.serve_cells(
             record, notebook=request.notebook, front_end=request.front_end
         )
         saved = serving.with_cells(saved, notebook)
-        planner = _planner(request, record, notebook, store)
+        planner = _planner(request, record, notebook, store, base)
         chosen, compiled = compiling.choose(
             saved, record, wanted=bool(request.compile), planner=planner, emit=emit
         )
@@ -155,7 +155,11 @@ def _executed(request: ServeRequest, folder: str, emit: Emit) -> dict[str, Any]:
 
 
 def _planner(
-    request: ServeRequest, record: dict[str, Any], notebook: Notebook, store: Store
+    request: ServeRequest,
+    record: dict[str, Any],
+    notebook: Notebook,
+    store: Store,
+    base: bases.ChosenBase,
 ) -> compiling.Planner:
     """Return what makes snapshot and plan of something saved and tried."""
 
@@ -173,18 +177,22 @@ def _planner(
             )
             count = len(snapshot.distributions)
             summary.text = f"{count} package{'s' if count != 1 else ''}"
-        return snapshot, _plan(request, snapshot, emit)
+        snapshot = bases.fitted(snapshot, base, store=store, emit=emit)
+        return snapshot, _plan(request, snapshot, base, emit)
 
     return plan_of
 
 
-def _plan(request: ServeRequest, snapshot: Snapshot, emit: Emit) -> ImagePlan:
+def _plan(
+    request: ServeRequest, snapshot: Snapshot, chosen: bases.ChosenBase, emit: Emit
+) -> ImagePlan:
     with at_rest(), step(emit, "plan", "Planning the image") as summary:
         options = PlanOptions(
             guest=building.guest_files(ImageKind.INFERENCE),
             kind=ImageKind.INFERENCE,
             name=request.name,
-            base=building.base_of(request.base),
+            base=chosen.base,
+            base_image=chosen.image,
             created=building.creation_date(),
             mounts=request.capture.mounts,
         )
