@@ -6,6 +6,7 @@ session, or once for all when `$CONTAINERIZE_TEST_BASES` names a folder to keep 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gzip
 import hashlib
@@ -42,8 +43,12 @@ def tar_of(folder, architecture):
     return path
 
 
-def layout(folder, tars, *, environment=("PATH=/usr/local/bin:/usr/bin:/bin",), labels=None):
+def layout(
+    folder, tars, *, environment=("PATH=/usr/local/bin:/usr/bin:/bin",), labels=None, above=None
+):
     """Write an OCI layout by hand: one manifest each of `tars` (architecture to path).
+
+    `above` is a tar for a second layer.
 
     With more than one, an index over them. Returns the folder.
     """
@@ -51,40 +56,45 @@ def layout(folder, tars, *, environment=("PATH=/usr/local/bin:/usr/bin:/bin",), 
     blobs.mkdir(parents=True)
     manifests = []
     for architecture, path in tars.items():
-        with open(path, "rb") as tar:
-            diff_id = hashlib.file_digest(tar, "sha256").hexdigest() if hasattr(
-                hashlib, "file_digest") else hashlib.sha256(tar.read()).hexdigest()  # fmt: skip
-        packed = blobs / "packed"
-        with open(path, "rb") as tar, gzip.GzipFile(packed, "wb", 1, mtime=0) as file:
-            shutil.copyfileobj(tar, file, 1 << 20)
-        layer = {**_named(packed), "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"}
+        parts = [_layer(blobs, one) for one in (path, above) if one is not None]
         config = {
             "architecture": architecture,
             "os": "linux",
             "config": {"Env": list(environment), "Cmd": ["/bin/sh"], "Labels": labels or {}},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
+            "rootfs": {"type": "layers", "diff_ids": [diff_id for diff_id, _ in parts]},
         }
         manifest = {
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "config": {
-                **_put(blobs, config),
+                **put(blobs, config),
                 "mediaType": "application/vnd.oci.image.config.v1+json",
             },
-            "layers": [layer],
+            "layers": [layer for _, layer in parts],
         }
         place = {"os": "linux", "architecture": architecture}
         manifests.append(
-            {**_put(blobs, manifest), "mediaType": manifest["mediaType"], "platform": place}
+            {**put(blobs, manifest), "mediaType": manifest["mediaType"], "platform": place}
         )
     index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
              "manifests": manifests}  # fmt: skip
     if len(manifests) > 1:
-        inner = {**_put(blobs, index), "mediaType": index["mediaType"]}
+        inner = {**put(blobs, index), "mediaType": index["mediaType"]}
         index = {**index, "manifests": [inner]}
     (folder / "index.json").write_text(json.dumps(index))
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     return folder
+
+
+def _layer(blobs, path):
+    """Compress a tar into a blob; return its diff ID and its descriptor."""
+    with open(path, "rb") as tar:
+        diff_id = hashlib.sha256(tar.read()).hexdigest()
+    packed = blobs / "packed"
+    with open(path, "rb") as tar, gzip.GzipFile(packed, "wb", 1, mtime=0) as file:
+        shutil.copyfileobj(tar, file, 1 << 20)
+    kind = "application/vnd.oci.image.layer.v1.tar+gzip"
+    return f"sha256:{diff_id}", {**_named(packed), "mediaType": kind}
 
 
 def small_tar(path, files):
@@ -111,7 +121,7 @@ def push(folder, name):
     return name
 
 
-def _put(blobs, document):
+def put(blobs, document):
     path = blobs / "document"
     path.write_text(json.dumps(document))
     return _named(path)
@@ -122,3 +132,37 @@ def _named(path):
     digest = hashlib.sha256(data).hexdigest()
     path.rename(path.with_name(digest))
     return {"digest": f"sha256:{digest}", "size": len(data)}
+
+
+_QEMU = "/usr/bin/qemu-aarch64-static"
+_BINFMT = "/proc/sys/fs/binfmt_misc"
+_MAGIC = r"\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+_MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+
+
+@contextlib.contextmanager
+def emulation():
+    """Let arm64 programs run, unless they do already; yield whether they do.
+
+    The flag F opens the emulator now: so it works in every root file system.
+    """
+    name = "containerize-test-aarch64"
+    if any("aarch64" in one for one in _listed()):
+        yield True
+        return
+    try:
+        if not os.path.exists(f"{_BINFMT}/register"):
+            subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT], check=True)
+        with open(f"{_BINFMT}/register", "w") as file:
+            file.write(f":{name}:M::{_MAGIC}:{_MASK}:{_QEMU}:F")
+    except (OSError, subprocess.CalledProcessError):
+        yield False
+        return
+    yield True
+    # It stays: other tests of this session may be running such programs.
+
+
+def _listed():
+    with contextlib.suppress(OSError):
+        return os.listdir(_BINFMT)
+    return []

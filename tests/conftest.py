@@ -163,6 +163,32 @@ def chromium(browser):
 
 
 @pytest.fixture(scope="session")
+def base_images(require):
+    """The module tests/base_images.py, where bases of Debian can be made."""
+    require(os.getuid() == 0, "root, to make a base with mmdebstrap")
+    require(shutil.which("mmdebstrap"), "mmdebstrap")
+    return _module("base_images")
+
+
+@pytest.fixture(scope="session")
+def bookworm(base_images, registry, tmp_path_factory):
+    """Bookworm with Python 3.11 in the registry, for amd64 and arm64; the layout's folder too."""
+    folder = tmp_path_factory.mktemp("bookworm")
+    tars = {one: base_images.tar_of(folder / "tars", one) for one in base_images.PLATFORMS}
+    layout = base_images.layout(folder / "layout", tars)
+    base_images.push(layout, f"{registry.url}/base/python:3.11")
+    return f"{registry.url}/base/python:3.11", layout
+
+
+@pytest.fixture(scope="session")
+def qemu(base_images, require):
+    """Programs of arm64 run on this machine, by qemu-user-static."""
+    with base_images.emulation() as works:
+        require(works, "qemu-user-static, and binfmt_misc to register it with")
+        yield
+
+
+@pytest.fixture(scope="session")
 def registries(require):
     """The module tests/docker_registry.py, where Debian's registry is installed."""
     require(shutil.which("docker-registry"), "docker-registry (Debian: docker-registry)")

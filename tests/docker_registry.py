@@ -189,7 +189,11 @@ class Proxy:
             if isinstance(said, Kept):
                 self._standing[request.path] = dict(answer.getheaders())
                 raise ConnectionError("as the test wants")
-            self._answer(handler, answer.status, dict(answer.getheaders()), answer.read())
+            headers = dict(answer.getheaders())
+            if isinstance(said, CutAnswer):
+                self._answer(handler, answer.status, headers, answer.read()[: said.size_bytes])
+                raise ConnectionError("as the test wants")
+            self._answer(handler, answer.status, headers, answer.read())
             upstream.close()
         except OSError:
             handler.close_connection = True
@@ -205,6 +209,13 @@ class Proxy:
         handler.end_headers()
         if handler.command != "HEAD":
             handler.wfile.write(body)
+
+
+class CutAnswer:
+    """A fault: the connection breaks after so many bytes of the answer's body."""
+
+    def __init__(self, size_bytes):
+        self.size_bytes = size_bytes
 
 
 class Kept:
@@ -234,6 +245,33 @@ class _Request:
         self.path = handler.path
         self.headers = handler.headers
         self.query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(handler.path).query))
+
+
+@contextlib.contextmanager
+def relayed(registry, engine):
+    """Let an engine with a network of its own reach the registry; yield its name there."""
+    server = engine.listen()
+
+    def pump(source, target):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(_PIECE):
+                target.sendall(piece)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = server.accept()
+                far = socket.create_connection(("127.0.0.1", registry.port))
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"localhost:{server.getsockname()[1]}"
+    finally:
+        server.close()
 
 
 def trust(folder, registry, home):

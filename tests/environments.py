@@ -53,6 +53,7 @@ ENVIRONMENTS: dict[str, list[str]] = {
     "browser": ["ipykernel", "ipywidgets", "jupyterlab", "notebook", "voila"],
     # Debian's PyTorch on Debian's Python: PyPI has none for x86-64 without 3 GB of CUDA.
     "torch": ["ipykernel", "numpy<2", "onnxruntime<1.20"],
+    "edge": ["ipykernel", "scikit-learn"],
     "interactive": [
         "altair",
         "bokeh",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from ..errors import ContainerizeError
 from ..model.check import Check
@@ -27,7 +28,7 @@ def base_layers(plan: ImagePlan, *, store: Store) -> tuple[Layer, ...]:
             why=f"The plan wants {plan.base.digest}.",
             fix="Build again.",
         )
-    return pulled.layers
+    return tuple(replace(layer, reused=True) for layer in pulled.layers)
 
 
 class DaemonlessBuilder:

@@ -18,6 +18,7 @@ from .recorded_files import ListSource, Row
 
 _NAMES_SHOWN = 5
 _HEX_LENGTH = 64
+_COMPILED_ENDINGS = (".so", ".dylib", ".pyd")
 _UNPINNED = {
     OriginKind.LOCAL: "from a folder or file of this machine",
     OriginKind.EDITABLE: "as an editable project of this machine",
@@ -73,8 +74,26 @@ def describe(
         reasons=tuple(sorted(set(reasons))),
         license=metadata.license,
         summary=metadata.summary,
+        pure=_is_pure(installed.read("WHEEL"), paths),
     )
     return distribution, _findings(installed, found, origin)
+
+
+def _is_pure(wheel: str | None, paths: list[str]) -> bool:
+    """Whether the files are the same on every platform: by its WHEEL's tags, else by names.
+
+    Source: packaging.python.org, "Binary distribution format".
+    """
+    tags = [line[4:].strip() for line in (wheel or "").splitlines() if line.startswith("Tag:")]
+    if tags:
+        return all(tag.endswith("-any") for tag in tags)
+    return not any(is_compiled(path) for path in paths)
+
+
+def is_compiled(path: str) -> bool:
+    """Whether a file's name is that of compiled code, of whatever platform."""
+    name = path.rpartition("/")[2]
+    return name.endswith(_COMPILED_ENDINGS) or ".so." in name
 
 
 def _add(found: _Found, row: Row) -> None:

@@ -21,14 +21,13 @@ from ..model.files import FileKind
 from ..model.platform import Platform
 from ..model.reasons import Reason, ReasonKind
 from ..model.snapshot import Distribution, OriginKind, Snapshot
-from . import closure, elf
-from .distributions import describe
+from . import closure
+from .distributions import describe, is_compiled
 from .hashes import Hashes
 from .index import Index
 from .installed import Environment
 
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "riscv64": "riscv64"}
-_NATIVE_ENDINGS = (".so", ".dylib", ".pyd")
 #: Compiled code that no index has: there is only this machine's.
 _LOCAL = (OriginKind.LOCAL, OriginKind.EDITABLE, OriginKind.VCS)
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
@@ -86,8 +85,8 @@ class _Wanted:
         kept = [one for one in snapshot.distributions if one.key in found.chosen]
         lacking = {text for one in found.findings for text in _missing_name(one.fix)}
         return cls(
-            pure=tuple(one for one in kept if is_pure(one)),
-            native=tuple(one for one in kept if not is_pure(one)),
+            pure=tuple(one for one in kept if one.pure),
+            native=tuple(one for one in kept if not one.pure),
             missing=tuple(sorted(lacking)),
         )
 
@@ -123,28 +122,9 @@ def _machine(platform: Platform) -> str:
     return _MACHINES[platform.architecture]
 
 
-def is_pure(distribution: Distribution) -> bool:
-    """Whether a distribution has the same files on every platform: by its WHEEL, else by names."""
-    for entry in distribution.files:
-        if entry.path.endswith(".dist-info/WHEEL"):
-            tags = _tags(entry.path)
-            if tags:
-                return all(tag.endswith("-any") for tag in tags)
-    return not any(True for _ in _native_files(distribution))
-
-
-def _tags(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return [line[4:].strip() for line in file if line.startswith("Tag:")]
-    except OSError:
-        return []
-
-
 def _native_files(distribution: Distribution) -> Iterator[str]:
     for entry in distribution.files:
-        name = entry.path.rpartition("/")[2]
-        if entry.kind is FileKind.FILE and (name.endswith(_NATIVE_ENDINGS) or ".so." in name):
+        if entry.kind is FileKind.FILE and is_compiled(entry.path):
             yield entry.path
 
 
@@ -157,7 +137,7 @@ def _compiled(native: Iterable[Distribution]) -> Iterator[ContainerizeError]:
 def _compiled_local(snapshot: Snapshot) -> Iterator[ContainerizeError]:
     for code in snapshot.local_code:
         for entry in code.files:
-            if entry.path.endswith(_NATIVE_ENDINGS) and elf.plausible(entry.path, executable=False):
+            if entry.kind is FileKind.FILE and is_compiled(entry.path):
                 yield _here_only(entry.path, code.name)
 
 

@@ -19,6 +19,10 @@ from .options import DEFAULT_RTOL, CaptureOptions, RunOptions
 class BuildRequest:
     """Build an image, or only `plan` it.
 
+    `base` is `host`, an image's reference or `oci:DIR`; `platform` such as `linux/arm64`, several
+    with commas between them; `pull` asks the registry for a newer base; `slim` leaves out what
+    runs do not need of packages.
+
     `record` is the file of a probe record of a live kernel; without one the notebook's
     kernel is started; `connection` is the connection file of a running kernel that is asked for
     its record. `front_end` is the notebook as the front end shows it (nbformat JSON). `output` is `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`. `to` is `docker`: into the engine.
@@ -33,6 +37,7 @@ class BuildRequest:
     base: str = "host"
     platform: str = ""
     pull: bool = False
+    slim: bool = False
     builder: str = ""
     output: str = ""
     to: str = ""
@@ -187,10 +192,14 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """A command about one image: `inspect` (with `snapshot`: its document), `validate`."""
+    """A command about one image: `inspect` (with `snapshot`: its document), `validate`.
+
+    `remote` asks the registry although the image is here.
+    """
 
     image: str = ""
     snapshot: bool = False
+    remote: bool = False
     store: str = ""
 
 

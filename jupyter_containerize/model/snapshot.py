@@ -151,7 +151,8 @@ class Distribution:
     that holds its metadata. `files` are what its RECORD (or the folder, or dpkg) lists and
     what exists, absolute, without `.pyc` files: those are in `bytecode`.
     `requires` are keys of other distributions in the snapshot (markers and extras applied).
-    `import_names` are its top-level modules. `license` is an SPDX expression or "".
+    `import_names` are its top-level modules. `license` is an SPDX expression or "". `pure` says
+    that its files are the same on every platform.
     """
 
     name: str
@@ -166,6 +167,7 @@ class Distribution:
     reasons: tuple[Reason, ...] = ()
     license: str = ""
     summary: str = ""
+    pure: bool = False
 
     @property
     def size_bytes(self) -> int:

@@ -16,8 +16,10 @@ from ..model.snapshot import Distribution
 
 #: A distribution from this size on has a layer of its own ...
 LARGE_BYTES = 10_000_000
-#: ... the others go into this many groups.
-GROUPS = 6
+#: ... the others go into this many groups: those that are the same on every platform, so that
+#: their layers are, and those that are compiled.
+PURE_GROUPS, COMPILED_GROUPS = 4, 2
+GROUPS = PURE_GROUPS + COMPILED_GROUPS
 #: Layers that are not distributions': base, libraries, programs, local code, data, guest,
 #: links, notebook; and the group of what changes seldom.
 _OTHER_LAYERS = 9
@@ -52,8 +54,8 @@ def group(distributions: Iterable[Distribution], max_layers: int) -> tuple[Group
     """
     room = max(max_layers - _OTHER_LAYERS - GROUPS, 0)
     by_size = sorted(distributions, key=lambda d: (-d.size_bytes, d.key))
-    seldom = [d for d in by_size if d.key in _SELDOM_CHANGED]
-    others = [d for d in by_size if d.key not in _SELDOM_CHANGED]
+    seldom = [d for d in by_size if d.key in _SELDOM_CHANGED and d.pure]
+    others = [d for d in by_size if d.key not in _SELDOM_CHANGED or not d.pure]
     large = [d for d in others if d.size_bytes >= LARGE_BYTES][:room]
     own = {id(d) for d in large}
     groups = [_group("IPython and what it requires", seldom)] if seldom else []
@@ -61,8 +63,8 @@ def group(distributions: Iterable[Distribution], max_layers: int) -> tuple[Group
     buckets: dict[int, list[Distribution]] = {}
     for distribution in others:
         if id(distribution) not in own:
-            buckets.setdefault(_bucket(distribution.key), []).append(distribution)
-    groups += [_group(f"packages, group {n}", buckets[n]) for n in sorted(buckets)]
+            buckets.setdefault(_bucket(distribution), []).append(distribution)
+    groups += [_group(_title(n), buckets[n]) for n in sorted(buckets)]
     return tuple(groups)
 
 
@@ -71,9 +73,18 @@ def _group(title: str, members: Iterable[Distribution]) -> Group:
     return Group(LayerKind.DISTRIBUTIONS, title, ordered)
 
 
-def _bucket(key: str) -> int:
-    """Return the group of a distribution: by its name alone, evenly spread."""
-    return hashlib.sha256(key.encode()).digest()[0] % GROUPS + 1
+def _bucket(distribution: Distribution) -> int:
+    """Return the group of a distribution: by facts of its own alone, evenly spread."""
+    spread = hashlib.sha256(distribution.key.encode()).digest()[0]
+    if distribution.pure:
+        return spread % PURE_GROUPS + 1
+    return spread % COMPILED_GROUPS + PURE_GROUPS + 1
+
+
+def _title(number: int) -> str:
+    if number <= PURE_GROUPS:
+        return f"packages, group {number}"
+    return f"compiled packages, group {number - PURE_GROUPS}"
 
 
 def layer(

@@ -77,6 +77,9 @@ def parser(*, magic: bool = False) -> Parser:
     made["inspect"].add_argument(
         "--snapshot", **_FLAG, help="print the snapshot as JSON, by docs/snapshot.schema.json"
     )
+    made["inspect"].add_argument(
+        "--remote", **_FLAG, help="ask the registry, also when the image is here"
+    )
     _running(made["verify"], parameters=False)
     made["verify"].add_argument("-e", "--env", **_ENV)
     _proving(made["verify"])
@@ -128,6 +131,7 @@ def _capture(command: Parser) -> None:
         help="build for linux/arm64, say (needs --base); several with commas make one index",
     )
     add("--pull", **_FLAG, help="ask the registry whether it has a newer base")
+    add("--slim", **_FLAG, help="leave out tests, type stubs, headers and static libraries")
     add(
         "--include",
         action="append",

@@ -68,6 +68,7 @@ def _build(args: argparse.Namespace, store: str, settings: Containerize) -> Buil
         base=base_name(chosen.text("base")),
         platform=args.platform or "",
         pull=bool(args.pull),
+        slim=bool(args.slim),
         builder=chosen.text("builder"),
         output=_output(chosen.text("output")),
         to=_engine(chosen.text("to")),
@@ -293,7 +294,7 @@ _MAKERS: dict[str, _Maker] = {
     "ls": lambda _, store, __: StoreRequest(store),
     "gc": lambda _, store, __: StoreRequest(store),
     "inspect": lambda args, store, _: ImageRequest(
-        image_name(args.image or ""), bool(args.snapshot), store
+        image_name(args.image or ""), bool(args.snapshot), bool(args.remote), store
     ),
     "validate": lambda args, store, _: ImageRequest(image_name(args.image or ""), store=store),
     "diff": lambda args, store, _: DiffRequest(image_name(args.old), image_name(args.new), store),

@@ -17,11 +17,15 @@ from ..model.options import PlanOptions
 from ..model.plan import ImageKind, ImagePlan
 from ..model.platform import Platform
 from ..model.reasons import Finding, Severity
+from ..model.reference import Reference
 from ..model.request import BuildRequest
 from ..model.snapshot import Snapshot
+from ..oci import indexes
 from ..oci.store import Store
 from ..planning import plan as make_plan
+from ..planning.slim import slimmed
 from . import bases, loading, proving, running
+from .bases import ChosenBase
 from .choices import builder_named, runtime_named
 from .collector import at_rest
 from .contents import describe, findings
@@ -43,18 +47,24 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
         check_output(request.output)
     if request.to:
         loading.check()
-    snapshot, image_plan = _plan(request, store, emit)
-    found = findings(snapshot, image_plan)
-    for finding in found:
-        if finding.severity is not Severity.BLOCKING:
-            emit(FindingRaised(finding))
-    refuse_blocking(found)
-    if builder.name == "docker":
-        image_plan = _recipe(snapshot, image_plan, request, emit)
-    with at_rest():
-        image = builder.build(image_plan, store=store, emit=emit)
-    remember(store, image, snapshot, image_plan)
+    _refuse_several(request)
+    built: list[tuple[Image, Snapshot, ImagePlan]] = []
+    for snapshot, image_plan in _plans(request, store, emit):
+        found = findings(snapshot, image_plan)
+        for finding in found:
+            if finding.severity is not Severity.BLOCKING:
+                emit(FindingRaised(finding))
+        refuse_blocking(found)
+        if builder.name == "docker":
+            image_plan = _recipe(snapshot, image_plan, request, emit)  # noqa: PLW2901
+        with at_rest():
+            image = builder.build(image_plan, store=store, emit=emit)
+        remember(store, image, snapshot, image_plan)
+        built.append((image, snapshot, image_plan))
+    index = _together(store, built)
+    image, snapshot, image_plan = built[0]
     result = {
+        "index": index,
         "image": image_summary(image, store),
         "layers": [to_json(layer) for layer in image.layers],
         "contents": _counts(snapshot),
@@ -72,10 +82,35 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     return {**result, "image": image_summary(image, store)}
 
 
+def _refuse_several(request: BuildRequest) -> None:
+    if "," in request.platform and (request.output or request.to):
+        raise ContainerizeError(
+            "usage",
+            what="An image of several platforms goes to a registry only.",
+            why="Layouts, archives and engines get one platform each.",
+            fix="Build it, then: jupyter containerize push REF",
+        )
+
+
+def _together(store: Store, built: list[tuple[Image, Snapshot, ImagePlan]]) -> list[str]:
+    """Let the name stand for all platforms' images; each keeps a name of its own."""
+    name = Reference.parse(built[0][2].name)
+    if len(built) == 1:
+        indexes.forget(store, name)
+        return []
+    for image, _, image_plan in built:
+        own = name.with_tag(f"{name.tag}-{image_plan.platform.architecture}")
+        store.tag(image, own)
+    store.tag(built[0][0], name)
+    indexes.remember(store, name, [image for image, _, _ in built])
+    return [str(image_plan.platform) for _, _, image_plan in built]
+
+
 def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     """Return what an image would contain, why, and which layers are there already."""
     store = open_store(request.store)
-    snapshot, image_plan = _plan(request, store, emit)
+    _refuse_several(request)
+    snapshot, image_plan = _plans(request, store, emit)[0]
     known = builder_named(request.builder).known_layers(image_plan, store=store)
     layers = [
         {
@@ -98,16 +133,17 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     }
 
 
-def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, ImagePlan]:
-    created = creation_date()  # what is wrong is told before work begins
-    chosen = bases.choose(
-        # An engine's own images are a Dockerfile's base, not the plan's.
-        "host" if request.builder == "docker" else request.base,
-        platform=Platform.parse(request.platform) if request.platform else None,
-        refresh=request.pull,
-        store=store,
-        emit=emit,
-    )
+def _plans(request: BuildRequest, store: Store, emit: Emit) -> list[tuple[Snapshot, ImagePlan]]:
+    """Return a snapshot and a plan for each platform, this machine's first."""
+    creation_date()  # what is wrong is told before work begins
+    platforms = {Platform.parse(one) for one in request.platform.split(",") if one}
+    ordered = sorted(platforms, key=lambda one: (one != bases.of_machine(), str(one)))
+    # An engine's own images are a Dockerfile's base, not the plan's.
+    base = "host" if request.builder == "docker" else request.base
+    chosen = [
+        bases.choose(base, platform=one, refresh=request.pull, store=store, emit=emit)
+        for one in ordered or [bases.of_machine()]
+    ]
     record = _record(request, emit)
     with at_rest(), step(emit, "capture", "Looking at what the notebook uses") as summary:
         snapshot = assemble.snapshot(
@@ -119,14 +155,22 @@ def _plan(request: BuildRequest, store: Store, emit: Emit) -> tuple[Snapshot, Im
             front_end=request.front_end,
         )
         summary.text = _sentence(snapshot)
+    return [_plan(request, snapshot, base, store, emit) for base in chosen]
+
+
+def _plan(
+    request: BuildRequest, snapshot: Snapshot, chosen: ChosenBase, store: Store, emit: Emit
+) -> tuple[Snapshot, ImagePlan]:
     snapshot = bases.fitted(snapshot, chosen, store=store, emit=emit)
+    if request.slim:
+        snapshot = slimmed(snapshot)
     with at_rest(), step(emit, "plan", "Planning the image") as summary:
         options = PlanOptions(
             guest=guest_files(),
             name=request.name,
             base=chosen.base,
             base_image=chosen.image,
-            created=created,
+            created=creation_date(),
             mounts=request.capture.mounts,
         )
         image_plan = make_plan(snapshot, options)

@@ -12,17 +12,29 @@ from ..model.files import FileEntry
 from ..model.image import Image
 from ..model.plan import ImagePlan
 from ..model.reasons import Reason
+from ..model.reference import Reference
 from ..model.request import ImageRequest
 from ..model.snapshot import DataFile, Executable, LocalCode, NativeLibrary, Snapshot
+from . import remote
 from .records import open_store, plan_of, resolve, snapshot_of
 from .summaries import image_summary
 
 
 def inspect(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
-    """Return everything known about an image. Errors: `image-not-found`, `no-snapshot`."""
+    """Return everything known about an image, here or else in its registry.
+
+    Errors: `image-not-found`, `no-snapshot`, `registry-...`.
+    """
     del emit
     store = open_store(request.store)
-    image = resolve(store, request.image)
+    try:
+        if request.remote:
+            return remote.inspect(Reference.parse(request.image))
+        image = resolve(store, request.image)
+    except ContainerizeError as error:
+        if error.code != "image-not-found" or not _is_remote(request.image):
+            raise
+        return remote.inspect(Reference.parse(request.image))
     snapshot, plan = snapshot_of(store, image), plan_of(store, image)
     if request.snapshot:
         return {"document": to_json(known_snapshot(image, snapshot))}
@@ -38,6 +50,11 @@ def inspect(request: ImageRequest, *, emit: Emit) -> dict[str, Any]:
         "config": to_json(image.config),
         "platform": str(image.platform),
     }
+
+
+def _is_remote(text: str) -> bool:
+    """Whether a word names a registry, so that its image may be there if it is not here."""
+    return not text.startswith("sha256:") and bool(Reference.parse(text).registry)
 
 
 def known_snapshot(image: Image, snapshot: Snapshot | None) -> Snapshot:

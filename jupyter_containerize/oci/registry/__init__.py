@@ -1,5 +1,7 @@
 """Registries: images pushed and pulled. Source: OCI distribution-spec 1.1."""
 
-from .pushing import push
+from .inspecting import inspect
+from .pushing import push, push_index
+from .referrers import Attachment
 
-__all__ = ["push"]
+__all__ = ["Attachment", "inspect", "push", "push_index"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
@@ -13,10 +13,11 @@ from ...model.event import Emit, Event, LayerDone, Progress, ignore
 from ...model.image import Image, Layer
 from ...model.reference import Reference
 from .. import compression as layers
-from ..image import MANIFEST_TYPE, manifest_json
+from ..image import INDEX_TYPE, MANIFEST_TYPE, manifest_json
 from ..pipeline import Cancelled
 from ..store import Store
-from .repository import Repository
+from .referrers import Attachment, attach
+from .repository import Document, Repository
 from .upload import Upload
 
 STEP = "push"
@@ -33,14 +34,65 @@ def push(
     store: Store,
     emit: Emit = ignore,
     compression: str = "gzip",
+    attachments: Sequence[Attachment] = (),
 ) -> Reference:
     """Bring `image` into the registry under `reference`; return that with its digest there.
 
     Blobs that the registry has, or can mount from a repository it shares with an earlier push,
     are not sent. Layers are compressed once (`compression`: gzip or zstd) and kept so. Whoever
-    pulls meanwhile gets the old image or the new one, whole. Errors: `registry-...`,
+    pulls meanwhile gets the old image or the new one, whole. `attachments` are put beside it as
+    its referrers. Errors: `registry-...`,
     `extra-missing`, `unknown-compression`, `no-space`, `credentials-unreadable`.
     """
+    put = _push_manifest(
+        image, reference, store, emit, compression, tag=reference.tag, attachments=attachments
+    )
+    return replace(reference, digest=put.digest)
+
+
+def push_index(
+    images: Sequence[Image],
+    reference: Reference,
+    *,
+    store: Store,
+    emit: Emit = ignore,
+    compression: str = "gzip",
+    attachments: Mapping[str, Sequence[Attachment]] | None = None,
+) -> Reference:
+    """Bring images of several platforms into the registry as one; the index comes last.
+
+    `attachments` are each image's, by its digest here. Source: OCI image-spec 1.1, image-index.md. Errors: as `push`.
+    """
+    manifests = []
+    for image in images:
+        own = (attachments or {}).get(image.digest, ())
+        put = _push_manifest(image, reference, store, emit, compression, tag="", attachments=own)
+        place = {"architecture": image.platform.architecture, "os": image.platform.os}
+        manifests.append(
+            {
+                "mediaType": MANIFEST_TYPE,
+                "digest": put.digest,
+                "size": len(put.data),
+                "platform": place,
+            }
+        )
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}
+    repository = Repository.open(reference, write=True)
+    put = repository.put_manifest(dumps(index), INDEX_TYPE, tag=reference.tag)
+    return replace(reference, digest=put.digest)
+
+
+def _push_manifest(
+    image: Image,
+    reference: Reference,
+    store: Store,
+    emit: Emit,
+    compression: str,
+    *,
+    tag: str,
+    attachments: Sequence[Attachment],
+) -> Document:
+    """Bring one image's blobs and manifest into the registry; with `tag`, under that name."""
     layers.check_method(compression)
     cancel = threading.Event()
     with store.in_use():
@@ -62,8 +114,10 @@ def push(
             layers=sent,
             annotations=image.annotations,
         )
-        put = repository.put_manifest(dumps(manifest), MANIFEST_TYPE, tag=reference.tag)
-    return replace(reference, digest=put.digest)
+        put = repository.put_manifest(dumps(manifest), MANIFEST_TYPE, tag=tag)
+        for attachment in attachments:
+            attach(repository, put, attachment)
+        return put
 
 
 def _sources(known: list[layers.CompressedLayer | None], target: Reference) -> list[str]:

@@ -27,6 +27,7 @@ def _build(data: Data) -> list[Block]:
     facts = (
         ("image", image["names"][0] if image["names"] else image["id"]),
         ("digest", image["digest"]),
+        ("platforms", ", ".join(data.get("index", ()))),
         ("size", f"{units.size(image['size_bytes'])} in {units.number(image['layers'], 'layer')}"),
         (
             "new",
@@ -87,6 +88,8 @@ def _plan(data: Data) -> list[Block]:
 def _inspect(data: Data) -> list[Block]:
     if "document" in data:
         return [Raw(json.dumps(data["document"]))]
+    if "remote" in data:
+        return _remote(data)
     image = data["image"]
     facts = (
         ("image", ", ".join(image["names"])),
@@ -113,6 +116,31 @@ def _served(labels: Mapping[str, str]) -> str:
     framework = f"{model['framework']} {model['framework_version']}".strip()
     taken, given = _fields(signature["inputs"]), _fields(signature["outputs"])
     return f"{model['expression']} ({framework}): takes {taken}; gives {given}"
+
+
+def _remote(data: Data) -> list[Block]:
+    parts: list[Block] = [Facts((("image", data["remote"]), ("digest", data["digest"])))]
+    for one in data["platforms"]:
+        sbom = one["sbom"]
+        size = f"{units.size(one['size_bytes'])} compressed"
+        packages = ", ".join(sbom["packages"]) if sbom else ""
+        parts.append(
+            Facts(
+                (
+                    ("platform", one["platform"]),
+                    ("manifest", one["digest"]),
+                    ("notebook", one["notebook"]),
+                    ("python", one["python"]),
+                    ("base", one["base"]),
+                    ("size", f"{size}, {units.number(one['layers'], 'layer')}"),
+                    ("verdict", one["verdict"] or "none is attached"),
+                    ("SBOM", packages or "none is attached"),
+                    ("user", one["user"]),
+                    ("runs", " ".join(one["entrypoint"])),
+                )
+            )
+        )
+    return parts
 
 
 def _run(data: Data) -> list[Block]:

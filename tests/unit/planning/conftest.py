@@ -59,6 +59,7 @@ def distribution(name, site, *names, version="1.0", size=10, prefix="", **fields
     files += [file(f"{info}/METADATA"), file(f"{info}/RECORD")]
     if prefix:
         files.append(file(f"{prefix}/bin/{name}", 200, executable=True))
+    fields.setdefault("pure", True)
     return Distribution(
         name, name.lower(), version, fields.pop("origin", Origin(OriginKind.INDEX)), site,
         tuple(files), **fields,

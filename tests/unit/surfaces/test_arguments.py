@@ -17,7 +17,8 @@ LINES = {
     "--max-file-size 1G -e A=1 -e B --kernel k --cell-timeout 1m -o oci:out --to docker --builder daemonless "
     "--run --verify -p e=5 --network --mount /tmp:/data --memory 1G --processes 9 --timeout 2h "
     "--runtime sandbox --rtol 1e-3 --store s --json",
-    "plan": "nb.ipynb --no-execute --include x --mount /tmp:/data",
+    "plan": "nb.ipynb --no-execute --include x --mount /tmp:/data --base oci:x --platform linux/arm64 "
+    "--pull --slim",
     "serve": "nb.ipynb --object model --example X --compile onnx --batches --package a -t m:1 "
     "--include x -o oci:out --run -d --port 9000 --memory 1G --store s",
     "run": "a:1 -p e=5 -e A=1 --network --memory 1G --detach --port 80 --port 9000:8080 "
@@ -37,7 +38,7 @@ LINES = {
     "stop": "1234 --grace 3",
     "rm": "a b",
     "ls": "--store s",
-    "inspect": "a",
+    "inspect": "a --remote",
     "diff": "a b",
     "tag": "a b:2",
     "push": "a localhost:5000/a/b:2 --compression zstd --store s",
