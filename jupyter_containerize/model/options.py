@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .cluster import ClusterOptions
 from .base import BaseImage
+from .cluster import ClusterOptions
 from .plan import Base, ImageKind
 from .run import Limits, Mount, Port, Restart
 
