@@ -135,10 +135,12 @@ def _compiled(native: Iterable[Distribution]) -> Iterator[ContainerizeError]:
 
 
 def _compiled_local(snapshot: Snapshot) -> Iterator[ContainerizeError]:
-    for code in snapshot.local_code:
-        for entry in code.files:
+    own = [(code.name, code.files) for code in snapshot.local_code]
+    own += [(data.given or data.path, data.files) for data in snapshot.data_files]
+    for name, files in own:
+        for entry in files:
             if entry.kind is FileKind.FILE and is_compiled(entry.path):
-                yield _here_only(entry.path, code.name)
+                yield _here_only(entry.path, name)
 
 
 def _here_only(path: str, name: str) -> ContainerizeError:

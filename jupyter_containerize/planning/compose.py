@@ -220,15 +220,12 @@ class _Composer:
         snapshot = self._snapshot
         base = self._options.base_image
         if base is None:
-            entries = system_entries(snapshot, present=self._targets)
+            entries = {
+                **system_entries(snapshot, present=self._targets),
+                **_loader_cache(snapshot),
+            }
         else:
             entries = base_entries(snapshot, base)
-        cache = loader_cache.write(
-            loader_cache.entries(snapshot.libraries), architecture=snapshot.platform.architecture
-        )
-        if cache:
-            path = "/etc/ld.so.cache"
-            entries[path] = Entry(path, BinaryContent(base64.b64encode(cache).decode()))
         entries.update([_inline(SBOM_FILE, sbom_text(snapshot))])
         # Python leaves a site folder that is not there out of sys.path.
         for site in snapshot.interpreter.sys_path:
@@ -262,6 +259,14 @@ class _Composer:
             content = FileContent(source, entry.size_bytes, entry.mtime_ns, entry.sha256)
             entries[entry.path] = Entry(entry.path, content)
         self._add(LayerKind.ARTIFACT, f"artifact {artifact.name}", entries, [artifact.name])
+
+
+def _loader_cache(snapshot: Snapshot) -> dict[str, Entry]:
+    path = "/etc/ld.so.cache"
+    cache = loader_cache.write(
+        loader_cache.entries(snapshot.libraries), architecture=snapshot.platform.architecture
+    )
+    return {path: Entry(path, BinaryContent(base64.b64encode(cache).decode()))} if cache else {}
 
 
 def _inline(path: str, text: str) -> tuple[str, Entry]:
