@@ -10,6 +10,7 @@ from ...model.plan import LABEL_MODEL, LABEL_SIGNATURE
 from . import units
 from .blocks import Block, Excerpt, Facts, Notice, Raw, Tone, finding_notice
 from .contents import content_blocks, layer_table
+from .registries import push_blocks, remote_blocks
 from .table import Table
 from .verdicts import verdict_blocks
 
@@ -89,7 +90,7 @@ def _inspect(data: Data) -> list[Block]:
     if "document" in data:
         return [Raw(json.dumps(data["document"]))]
     if "remote" in data:
-        return _remote(data)
+        return remote_blocks(data)
     image = data["image"]
     facts = (
         ("image", ", ".join(image["names"])),
@@ -116,31 +117,6 @@ def _served(labels: Mapping[str, str]) -> str:
     framework = f"{model['framework']} {model['framework_version']}".strip()
     taken, given = _fields(signature["inputs"]), _fields(signature["outputs"])
     return f"{model['expression']} ({framework}): takes {taken}; gives {given}"
-
-
-def _remote(data: Data) -> list[Block]:
-    parts: list[Block] = [Facts((("image", data["remote"]), ("digest", data["digest"])))]
-    for one in data["platforms"]:
-        sbom = one["sbom"]
-        size = f"{units.size(one['size_bytes'])} compressed"
-        packages = ", ".join(sbom["packages"]) if sbom else ""
-        parts.append(
-            Facts(
-                (
-                    ("platform", one["platform"]),
-                    ("manifest", one["digest"]),
-                    ("notebook", one["notebook"]),
-                    ("python", one["python"]),
-                    ("base", one["base"]),
-                    ("size", f"{size}, {units.number(one['layers'], 'layer')}"),
-                    ("verdict", one["verdict"] or "none is attached"),
-                    ("SBOM", packages or "none is attached"),
-                    ("user", one["user"]),
-                    ("runs", " ".join(one["entrypoint"])),
-                )
-            )
-        )
-    return parts
 
 
 def _run(data: Data) -> list[Block]:
@@ -287,15 +263,6 @@ def _tag(data: Data) -> list[Block]:
     return [Notice(Tone.GOOD, f"{image['id']} is now {', '.join(image['names'])}.")]
 
 
-def _push(data: Data) -> list[Block]:
-    sent = f"{data['layers_sent']} of {units.number(data['layers'], 'layer')}"
-    facts = (
-        ("pushed", data["reference"]),
-        ("sent", f"{units.size(data['sent_bytes'])} in {sent}, the others were there already"),
-    )
-    return [Facts(facts)]
-
-
 def _gc(data: Data) -> list[Block]:
     freed = data["freed"]
     what = ", ".join(
@@ -409,7 +376,7 @@ _VIEWS: dict[str, Callable[[Data], list[Block]]] = {
     "ls": _ls,
     "rm": _rm,
     "tag": _tag,
-    "push": _push,
+    "push": push_blocks,
     "gc": _gc,
     "validate": _validate,
     "inspect": _inspect,
