@@ -19,7 +19,10 @@ def serve(sock, body):
     length = int(found.group(1)) if found else 0
     got = len(data) - data.find(b"\r\n\r\n") - 4
     while got < length:
-        got += sock.recv_into(body, length - got)
+        count = sock.recv_into(body, length - got)
+        if not count:
+            return True
+        got += count
     sock.sendall(ANSWER)
     return False
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from .artifact import Tensor
+from .buffers import Buffers
 from .plain_tensors import PlainTensors
 from .problems import wrong_input
 from .values import FLOATS, INTEGERS, bad_count, checked, flattened
@@ -23,11 +24,12 @@ class NumpyTensors(PlainTensors):
     def __init__(self, numpy: Any) -> None:
         self._np = numpy
         self._dtypes = {name: numpy.dtype(code) for name, code in _NAMES.items()}
+        self._buffers = Buffers(lambda size: numpy.empty(size, numpy.uint8))
         self._names = {dtype: name for name, dtype in self._dtypes.items()}
 
     def allocate(self, size_bytes: int) -> memoryview:
-        """Return writable memory, which nobody has filled with zeros."""
-        return memoryview(self._np.empty(size_bytes, self._np.uint8))
+        """Return writable memory."""
+        return self._buffers.get(size_bytes)
 
     def _dtype_in(self, tensor: Tensor) -> Any:
         if tensor.optional and tensor.datatype not in FLOATS:
