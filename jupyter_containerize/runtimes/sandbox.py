@@ -19,7 +19,7 @@ from ..model.image import Image
 from ..model.reasons import Finding, Severity
 from ..model.run import Run, RunSpec, RunState
 from ..oci.store import Store
-from . import bubblewrap, confinement, isolation, run_folder
+from . import bubblewrap, confinement, emulation, isolation, run_folder
 from .isolation import Method
 from .launch import Launch
 from .ports import published
@@ -51,11 +51,12 @@ class SandboxRuntime:
     def start(self, spec: RunSpec, *, store: Store, emit: Emit = ignore) -> Run:
         """Start `spec.image`; return once its supervisor runs.
 
-        Errors: `not-with-this-runtime`, `no-isolation`, `bad-isolation`, `mount-missing`, `bad-mount`, `no-command`,
+        Errors: `not-with-this-runtime`, `platform-not-runnable`, `no-isolation`, `bad-isolation`, `mount-missing`, `bad-mount`, `no-command`,
         `unknown-user`, `port-in-use`, `store-not-writable`, `store-path-too-long`, and those of unpacking.
         """
         image = store.resolve(spec.image)
         refuse(spec, runtime=self.name)
+        emulation.check(image.platform)
         check_mounts(spec.mounts)
         records = Records(store.runs_folder)
         with store.in_use(), published(spec) as ports:

@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -371,3 +373,33 @@ def test_a_hostile_base_stays_inside_the_sandbox(place, environment, base_images
         emit=seen.append,
     )
     assert "[False, False]" in "".join(getattr(one, "text", "") for one in seen)
+
+
+@pytest.mark.slow
+def test_the_keras_example_on_a_base_goes_through_a_registry_into_an_engine(
+    tmp_path, environment, bookworm, registry, registries, docker_engine
+):
+    """`build --base` and run it here; push; `docker pull`; run it there."""
+    example = Path(__file__).parents[2] / "examples" / "keras_classifier"
+    for name in os.listdir(example):
+        shutil.copy(example / name, tmp_path)
+    store = str(tmp_path / "store")
+    request = BuildRequest(
+        notebook=str(tmp_path / "keras_classifier.ipynb"),
+        capture=CaptureOptions(kernel=environment("keras")),
+        base=bookworm[0],
+        name="keras:1",
+        verify=True,
+        store=store,
+    )
+    assert perform("build", request, emit=ignore)["verdict"]["state"] == "verified"
+    name = f"{registry.url}/me/keras:1"
+    perform("push", PushRequest(name, "keras:1", store=store), emit=ignore)
+    with registries.relayed(registry, docker_engine) as there:
+        pulled = name.replace(registry.url, there)
+        docker_engine.docker("pull", "-q", pulled, timeout=280)
+    said = docker_engine.docker(
+        "run", "--rm", "--network=none", pulled, "-p", "epochs=1", timeout=280
+    )
+    assert "accuracy" in said
+    docker_engine.docker("rmi", "-f", pulled)
