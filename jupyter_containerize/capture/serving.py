@@ -271,6 +271,8 @@ class _Capture:
         self.findings += chosen.findings
         described = []
         used = trimming.used_files(self.record["modules"], self.record["opens"])
+        used |= frozenset(self.record["maps"])
+        unneeded = self.saved.artifact.get("unneeded", ())
         compiles = bool(self.record["commands"])
         for key, one in sorted(chosen.chosen.items()):
             package, odd = distributions.describe(
@@ -281,7 +283,9 @@ class _Capture:
                 reasons=_said(chosen.reasons[key]),
                 unlisted=tuple(sorted(found.extra_files.get(one, ()))),
             )
-            described.append(trimming.trimmed(package, used=used, compiles=compiles))
+            described.append(
+                trimming.trimmed(package, used=used, compiles=compiles, unneeded=unneeded)
+            )
             self.findings += odd
         return tuple(described)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -15,18 +16,28 @@ _TEXTS = (".pyi", ".pyx", ".pxd", ".pyf", ".md", ".rst")
 _HEADERS = (".h", ".hpp", ".hxx", ".inc", ".cuh", ".a", ".lib")
 
 
-def trimmed(package: Distribution, *, used: Collection[str], compiles: bool) -> Distribution:
+def trimmed(
+    package: Distribution,
+    *,
+    used: Collection[str],
+    compiles: bool,
+    unneeded: Collection[str] = (),
+) -> Distribution:
     """Return the distribution without tests, headers and stubs, but for files that were `used`.
 
     A folder of tests stays if any module in it was imported. With `compiles` (the object
-    called a program, maybe a compiler) headers stay.
+    called a program, maybe a compiler) headers stay. `unneeded` are patterns of paths below a
+    site folder that the adapter knows its framework's serving never to need.
     """
     imported = {os.path.dirname(path) for path in used}
     kept = [
         entry
         for entry in package.files
         if entry.path in used
-        or not _is_for_developers(entry, package.location, imported, compiles=compiles)
+        or not (
+            _is_for_developers(entry, package.location, imported, compiles=compiles)
+            or _matches(entry.path, package.location, unneeded)
+        )
     ]
     if len(kept) == len(package.files):
         return package
@@ -52,6 +63,11 @@ def _is_for_developers(
         for at, one in enumerate(folders)
         if at  # a package that is itself called `tests` is what it is
     )
+
+
+def _matches(path: str, location: str, patterns: Collection[str]) -> bool:
+    below = path[len(location) + 1 :]
+    return any(fnmatch.fnmatchcase(below, pattern) for pattern in patterns)
 
 
 def _holds(folder: str, imported: Collection[str]) -> bool:

@@ -63,6 +63,7 @@ def convert(value: Any, folder: str, artifact: dict[str, Any]) -> dict[str, Any]
         "numpy": True,
         "fork_safe": False,
         "tolerance": onnx.TOLERANCE,
+        "unneeded": list(onnx.UNNEEDED),
         "definitions": None,
         "data": {
             "file": onnx.FILE,

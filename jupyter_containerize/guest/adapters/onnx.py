@@ -27,6 +27,13 @@ _TYPES = {
 }
 
 
+#: The C library beside the Python one (which has it all inside), and tools that make models.
+UNNEEDED = (
+    "onnxruntime/capi/libonnxruntime.so*",
+    *(f"onnxruntime/{name}/*" for name in ("quantization", "tools", "transformers")),
+)
+
+
 def knows(value: Any) -> bool:
     """Tell whether it is an ONNX model or a session of onnxruntime."""
     onnx, runtime = sys.modules.get("onnx"), sys.modules.get("onnxruntime")
@@ -50,6 +57,7 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
         "batches": all(one["shape"][:1] == [-1] for one in inputs),
         "max_batch_size": _BATCH,
         "tolerance": TOLERANCE,
+        "unneeded": list(UNNEEDED),
         "data": {"file": FILE},
     }
 
