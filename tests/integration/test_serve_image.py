@@ -168,4 +168,4 @@ def test_keras_served_by_onnxruntime(shell):
     contains = re.search(r"contains +(.*)", said)[1]
     assert re.fullmatch(r"numpy \S+, onnxruntime \S+", contains.strip())
     size = re.search(r"size +(\d+) MB", said)[1]
-    assert int(size) < 250
+    assert int(size) < 200
