@@ -82,24 +82,22 @@ class ContainerizeMagic:
         self.clickable = clickable
         self._last_image = ""
 
-    def __call__(self, line: str) -> None:
-        """Run one `%containerize …` line. Errors: `ContainerizeFailed`."""
+    def __call__(self, line: str) -> Any:
+        """Run one `%containerize …` line; a sweep returns its table. Errors: `ContainerizeFailed`."""
         try:
-            self._run(line)
+            return self._run(line)
         except ContainerizeError as error:
             failure = self._failed(error.to_json())
         except KeyboardInterrupt:
             failure = self._failed(interrupted(f"{MAGIC} {line}".strip()).to_json())
         except SystemExit:  # --help and --version have said what they had to say
-            return
-        else:
-            return
+            return None
         raise failure
 
-    def _run(self, line: str) -> None:
+    def _run(self, line: str) -> Any:
         words = split(line)
         if not words and self._clicks():
-            return
+            return None
         if not words or (
             words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")
         ):
@@ -112,6 +110,8 @@ class ContainerizeMagic:
             raise ContainerizeError.from_json(last.error)
         if isinstance(last, Result):
             self._finish(args.command, last.data, as_json=bool(args.json))
+            return _frame(last.data.get("sweep"))
+        return None
 
     def _clicks(self) -> bool:
         """Show what can be clicked on, if that is possible here and wanted."""
@@ -212,6 +212,17 @@ class ContainerizeMagic:
         if self._rich:
             self._show(list(error_notices(error)))
         return ContainerizeFailed(error, shown=self._rich)
+
+
+def _frame(rows: list[dict[str, Any]] | None) -> Any:
+    """Return a sweep's rows as a pandas frame; as they are where the kernel has no pandas."""
+    if not rows:
+        return None
+    try:
+        import pandas as pd  # noqa: PLC0415 - only for a sweep, and only if it is there
+    except ImportError:
+        return rows
+    return pd.DataFrame(rows)
 
 
 def _as_magic(error: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..model.request import LogsRequest, OutputsRequest, RunRequest, RunsRequest
 from ..model.run import Run, RunSpec, RunState
 from ..oci.store import Store
 from ..runtimes.protocol import Runtime, Storyteller
-from . import clusters
+from . import clusters, sweeps
 from .choices import runtime_named, runtimes
 from .outputs import copy_folder
 from .records import open_store, resolve
@@ -56,7 +56,7 @@ def run(request: RunRequest, *, emit: Emit) -> dict[str, Any]:
         emit=emit,
         detach=request.detach,
     )
-    return {"run": run_summary(done)}
+    return {"run": run_summary(done), "sweep": sweeps.rows(done)}
 
 
 def serves(image: Image) -> bool:
@@ -200,7 +200,7 @@ def outputs(request: OutputsRequest, *, emit: Emit) -> dict[str, Any]:
     if request.output:
         copy_folder(found.outputs, request.output)
         found = dataclasses.replace(found, outputs=request.output)
-    return {"run": run_summary(found)}
+    return {"run": run_summary(found), "sweep": sweeps.rows(found)}
 
 
 def stop(request: StopRequest, *, emit: Emit) -> dict[str, Any]:

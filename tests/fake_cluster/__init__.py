@@ -4,8 +4,8 @@ It knows nothing of what we believe about Kubernetes beyond this: every body is 
 against the official schemas, and the real kubectl is tested against it.
 """
 
-from . import schemas
+from . import objects, schemas
 from .nodes import ProcessNode, ScriptedNode
 from .server import FakeCluster
 
-__all__ = ["FakeCluster", "ProcessNode", "ScriptedNode", "schemas"]
+__all__ = ["FakeCluster", "ProcessNode", "ScriptedNode", "objects", "schemas"]

@@ -6,7 +6,6 @@ requests and answers are plain dicts.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -179,9 +178,10 @@ class Connection:
     def stream(
         self, path: str, query: Mapping[str, Any], *, idle_s: float | None = None
     ) -> Iterator[bytes]:
-        """Yield an answer's bytes as they come. Ends when the server ends it, or it is cut.
+        """Yield an answer's bytes as they come, until the server ends it or is silent for `idle_s`.
 
-        Errors: those of `problems.refused`; `ConnectionError` when the server cannot be reached.
+        Errors: those of `problems.refused`; `ConnectionError` when the server cannot be reached
+        or the answer is cut, wherever that is.
         """
         try:
             answer = self._send("GET", path, query, None, "", timeout_s=idle_s, whole=False)
@@ -195,9 +195,7 @@ class Connection:
                 raise ConnectionError(f"the server is busy ({answer.status})")
             if answer.status >= 400:  # noqa: PLR2004 - HTTP's number
                 raise self._refusal(answer.status, answer.data, "GET", path)
-            with contextlib.suppress(*_network_errors()):
-                while data := answer.read1(1 << 16):
-                    yield data
+            yield from _pieces(answer)
         finally:
             # A stream is given up in its middle: its connection can serve nobody else.
             answer.close()
@@ -299,6 +297,21 @@ class Connection:
         if status == 401:  # noqa: PLR2004 - HTTP's number
             return access_expired(self.context or self.host)
         return refused(status, answer, method=method, path=path, namespace=self.namespace)
+
+
+def _pieces(answer: Any) -> Iterator[bytes]:
+    """Yield an answer's bytes; `ConnectionError` unless it came to the end that it announced."""
+    import urllib3  # noqa: PLC0415 - comes with the client
+
+    chunked = answer.headers.get("Transfer-Encoding", "").lower() == "chunked"
+    if not chunked and "Content-Length" not in answer.headers:
+        raise ConnectionError("the answer was cut in its headers")
+    try:
+        yield from answer.read_chunked() if chunked else answer.stream(1 << 16)
+    except urllib3.exceptions.ReadTimeoutError:
+        return  # it has nothing to say now: whoever listens asks again
+    except _network_errors() as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _message(body: bytes) -> str:

@@ -17,7 +17,7 @@ from ...model.run import RunSpec
 from ...oci import archive
 from ...oci.store import Store
 from .connection import Connection
-from .manifests.names import dns_label
+from .manifests.names import dns_label, title_of
 from .manifests.pods import PodImage
 
 #: Where side-loaded images live: a name that no registry has.
@@ -32,6 +32,21 @@ class Loader:
 
     name: str
     command: tuple[str, ...]
+
+
+def expected(image: Image, spec: RunSpec, connection: Connection) -> PodImage:
+    """Return the image as pods will name it, but for the registry's digest: nothing is sent yet.
+
+    A cluster that refuses the run should do so before gigabytes have been pushed to it.
+    Errors: `no-registry`, `invalid-reference`.
+    """
+    ours = LABEL_KIND in image.config.labels
+    if spec.cluster.registry:
+        name = str(target(spec.cluster.registry, spec.image_name))
+        return PodImage(name, image.config, pull_secret=spec.cluster.pull_secret, ours=ours)
+    if loader_of(connection.context) is None:
+        raise _no_registry(connection.context)
+    return PodImage(local_name(image, spec), image.config, pull=False, ours=ours)
 
 
 def place(
@@ -49,14 +64,18 @@ def place(
         return PodImage(reference, image.config, pull_secret=secret, ours=ours)
     loader = loader_of(connection.context)
     if loader is None:
-        raise ContainerizeError(
-            "no-registry",
-            what="The cluster's nodes cannot get the image: it is only on this machine.",
-            why=f"The context {connection.context!r} is not one of kind, minikube or k3s here.",
-            fix="Name a registry that the nodes can pull from: --registry HOST/NAME (kept with "
-            '%config Containerize.registry = "HOST/NAME")',
-        )
+        raise _no_registry(connection.context)
     return PodImage(_loaded(image, spec, loader, store=store), image.config, pull=False, ours=ours)
+
+
+def _no_registry(context: str) -> ContainerizeError:
+    return ContainerizeError(
+        "no-registry",
+        what="The cluster's nodes cannot get the image: it is only on this machine.",
+        why=f"The context {context!r} is not one of kind, minikube or k3s here.",
+        fix="Name a registry that the nodes can pull from: --registry HOST/NAME (kept with "
+        '%config Containerize.registry = "HOST/NAME")',
+    )
 
 
 def for_export(image: Image, spec: RunSpec, *, store: Store, emit: Emit) -> str:
@@ -74,12 +93,12 @@ def for_export(image: Image, spec: RunSpec, *, store: Store, emit: Emit) -> str:
 def _pushed(image: Image, spec: RunSpec, *, store: Store, emit: Emit) -> str:
     from ...oci import registry  # noqa: PLC0415 - a run whose image is side-loaded needs none of it
 
-    reference = target(spec.cluster.registry, spec.image_name, image.digest)
+    reference = target(spec.cluster.registry, spec.image_name)
     pushed = registry.push(image, reference, store=store, emit=emit)
     return f"{pushed.name}@{pushed.digest}"
 
 
-def target(registry: str, image_name: str, digest: str) -> Reference:
+def target(registry: str, image_name: str) -> Reference:
     """Return where an image is pushed: `HOST[/PATH]` and its own name, unless that has the host.
 
     Errors: `invalid-reference`.
@@ -91,7 +110,6 @@ def target(registry: str, image_name: str, digest: str) -> Reference:
     host, _, path = prefix.partition("/")
     repository = own.repository.rpartition("/")[2]
     whole = f"{path}/{repository}" if path else repository
-    del digest
     # Parsed by its text: "HOST" alone must look like a host to be one.
     return Reference.parse(f"{host}/{whole}:{own.tag}")
 
@@ -122,11 +140,16 @@ def _is_minikube(context: str) -> bool:
     return bool(context) and os.path.isdir(os.path.join(home, "profiles", context))
 
 
+def local_name(image: Image, spec: RunSpec) -> str:
+    """Return the name of a side-loaded image: its tag is its digest's beginning."""
+    title = dns_label(title_of(spec.image_name) or "image")
+    return str(Reference(_LOCAL, title, image.digest.partition(":")[2][:16]))
+
+
 def _loaded(image: Image, spec: RunSpec, loader: Loader, *, store: Store) -> str:
     """Load an image under a tag of its digest, which means the same image for ever."""
-    title = dns_label((spec.image_name or "image").rpartition("/")[2].partition(":")[0])
-    name = Reference(_LOCAL, title, image.digest.partition(":")[2][:16])
-    named = replace(image, names=(str(name),))
+    name = local_name(image, spec)
+    named = replace(image, names=(name,))
     with tempfile.TemporaryDirectory(prefix="containerize-") as folder:
         path = os.path.join(folder, "image.tar")
         # kind, minikube and k3s all take what `docker save` writes; ctr takes both.
@@ -139,4 +162,4 @@ def _loaded(image: Image, spec: RunSpec, loader: Loader, *, store: Store) -> str
             why=(done.stderr or done.stdout).strip()[-1000:],
             fix="Is the cluster running? Or name a registry instead: --registry HOST/NAME",
         )
-    return str(name)
+    return name

@@ -18,6 +18,7 @@ from ...oci.store import Store
 from . import paths, placing, rollout, starting, story
 from .connection import Connection
 from .manifests.names import IMAGE, LABEL_RUN, MANAGER, RECORD, STOPPED, dns_label, title_of
+from .manifests.pods import PodImage
 from .manifests.serving import PROGRESS_S, SERVICE, Service, objects
 from .runs import record_of, spec_of, time_of
 from .streams import log_lines
@@ -37,14 +38,23 @@ def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, 
     there = connection.find(_path(connection, name))
     if there is not None:
         raise _taken(there, name)
-    pod_image = placing.place(image, spec, connection, store=store, emit=emit)
-    if spec.cluster.pull_secret == placing.DOCKER:
-        pod_image = replace(pod_image, pull_secret=f"{name}-pull")
-    service = Service(name, run_id, spec, pod_image, record=record_of(spec))
+    expected = placing.expected(image, spec, connection)
+    starting.dry_run(connection, manifests(spec, expected, name, run_id))
+    placed = placing.place(image, spec, connection, store=store, emit=emit)
+    return starting.create(connection, manifests(spec, placed, name, run_id))
+
+
+def manifests(spec: RunSpec, image: PodImage, name: str, run_id: str) -> list[Json]:
+    """Return the service's objects, the owner first. Errors: `no-docker-credentials`."""
+    docker = spec.cluster.pull_secret == placing.DOCKER
+    if docker:
+        image = replace(image, pull_secret=f"{name}-pull")
+    service = Service(name, run_id, spec, image, record=record_of(spec))
     made = objects(service)
-    if spec.cluster.pull_secret == placing.DOCKER:
-        made.append(starting.pull_secret(f"{name}-pull", spec.cluster.registry, service.labels()))
-    return starting.create(connection, made)
+    if docker:
+        secret = starting.pull_secret(f"{name}-pull", spec.cluster.registry, service.labels())
+        made.append(secret)
+    return made
 
 
 def _path(connection: Connection, name: str) -> str:
@@ -201,11 +211,8 @@ class ServiceRun:
             pull_secret=options.cluster.pull_secret or spec.cluster.pull_secret,
         )
         spec = replace(spec, cluster=wished)
-        pod_image = placing.place(image, spec, self.connection, store=self.store, emit=emit)
-        if wished.pull_secret == placing.DOCKER:
-            pod_image = replace(pod_image, pull_secret=f"{self.name}-pull")
-        service = Service(self.name, self.id, spec, pod_image, record=record_of(spec))
-        changed = objects(service)[0]
+        placed = placing.place(image, spec, self.connection, store=self.store, emit=emit)
+        changed = manifests(spec, placed, self.name, self.id)[0]
         self._keep_replicas(changed)
         starting.dry_run(self.connection, [changed])
         self.connection.apply(_path(self.connection, self.name), changed)

@@ -25,10 +25,8 @@ _SUCCESS_POLICY = (1, 31)
 def create(connection: Connection, objects: Sequence[Json]) -> Json:
     """Apply objects, the first of which owns the others; return it as the cluster has it.
 
-    Everything is tried on the server first (dry run); if a later part fails all the same,
-    what was made is deleted again. Two calls an object. Errors: those of the cluster, together.
+    If a later part fails, what was made is deleted again. Errors: those of the cluster.
     """
-    dry_run(connection, objects)
     owner = connection.apply(paths.of(objects[0], connection.namespace), objects[0])
     reference = {
         "apiVersion": owner["apiVersion"],

@@ -25,7 +25,7 @@ from . import collecting, paths, placing, starting, story
 from .connection import Connection
 from .following import Ended, Follower, Line, Repeated, Told, progress_of
 from .manifests.names import COLLECTED, IMAGE, LABEL_RUN, STOPPED, run_name
-from .manifests.pods import COLLECTOR, TRAINING
+from .manifests.pods import COLLECTOR, TRAINING, PodImage
 from .manifests.training import Training, objects
 from .manifests.volumes import target
 from .runs import VERDICT, index_of, record_of, run_of_job
@@ -34,30 +34,36 @@ from .streams import log_lines
 Json = dict[str, Any]
 
 
-def prepared(
-    spec: RunSpec, image: Image, run_id: str, connection: Connection, *, store: Store, emit: Emit
-) -> list[Json]:
-    """Bring the image to the nodes and return the run's objects, the owner first."""
-    pod_image = placing.place(image, spec, connection, store=store, emit=emit)
+def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, emit: Emit) -> Run:
+    """Create the run's objects and return it; the cluster is asked before anything is pushed.
+
+    At most two calls an object, and two. Errors: those of checking, placing and creating.
+    """
+    run_id = secrets.token_hex(4)
+    starting.check_version(connection, spec)
+    expected = placing.expected(image, spec, connection)
+    planned = manifests(spec, expected, run_id)
+    if planned[0]["kind"] == "Job":
+        starting.check_room(connection, planned[0], int(planned[0]["spec"]["parallelism"]))
+    starting.dry_run(connection, planned)
+    placed = placing.place(image, spec, connection, store=store, emit=emit)
+    made = manifests(spec, placed, run_id)
+    return run_of_job(starting.create(connection, made), ())
+
+
+def manifests(spec: RunSpec, image: PodImage, run_id: str) -> list[Json]:
+    """Return the run's objects, the owner first. Errors: `no-docker-credentials`."""
     name = run_name(spec.image_name, run_id)
     docker = spec.cluster.pull_secret == placing.DOCKER
     if docker:
-        pod_image = replace(pod_image, pull_secret=f"{name}-pull")
-    training = Training(name, run_id, spec, pod_image, record=record_of(spec))
+        image = replace(image, pull_secret=f"{name}-pull")
+    training = Training(name, run_id, spec, image, record=record_of(spec))
     made = objects(training)
-    made[0]["metadata"].setdefault("annotations", {})[IMAGE] = pod_image.reference
+    made[0]["metadata"].setdefault("annotations", {})[IMAGE] = image.reference
     if docker:
-        made.append(starting.pull_secret(f"{name}-pull", spec.cluster.registry, training.labels()))
+        secret = starting.pull_secret(f"{name}-pull", spec.cluster.registry, training.labels())
+        made.append(secret)
     return made
-
-
-def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, emit: Emit) -> Run:
-    """Create the run's objects and return it. Errors: those of placing, checking and creating."""
-    starting.check_version(connection, spec)
-    made = prepared(spec, image, secrets.token_hex(4), connection, store=store, emit=emit)
-    if made[0]["kind"] == "Job":
-        starting.check_room(connection, made[0], int(made[0]["spec"]["parallelism"]))
-    return run_of_job(starting.create(connection, made), ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,18 @@ def _run(data: Data) -> list[Block]:
         ("limits by", run["limits_by"]),
         ("endpoint", run["endpoint"]),
     )
-    return [Notice(tone, f"{what}.", run["reason"]), Facts(facts)]
+    return [Notice(tone, f"{what}.", run["reason"]), *_sweep(data.get("sweep")), Facts(facts)]
+
+
+def _sweep(rows: list[dict[str, Any]] | None) -> list[Block]:
+    """Return a sweep's results as one table; columns in the order in which rows first have them."""
+    if not rows:
+        return []
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = tuple(
+        tuple("" if row.get(name) is None else str(row[name]) for name in names) for row in rows
+    )
+    return [Table(tuple(name.upper() for name in names), cells)]
 
 
 def _took(run: Data) -> str:
