@@ -160,7 +160,7 @@ class Objects:
                     for entry in self.log[position:]
                     if entry[0] > since and entry[2] == collection
                 ]
-                position = len(self.log)
+                position, newest = len(self.log), self.version
                 if not fresh:
                     self.lock.wait(0.05)
             for version, kind, _, item in fresh:
@@ -169,8 +169,8 @@ class Objects:
                 yield kind, item
             if not fresh and time.monotonic() - quiet > bookmark_s:
                 quiet = time.monotonic()
-                yield "BOOKMARK", {"metadata": {"resourceVersion": str(self.version)}}
-                since = self.version
+                yield "BOOKMARK", {"metadata": {"resourceVersion": str(newest)}}
+                since = newest
 
     def forget(self):
         """Compact: watchers and pages from before now are told 410."""

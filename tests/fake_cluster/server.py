@@ -115,9 +115,11 @@ class FakeCluster:
     # -- reading -------------------------------------------------------------------------
 
     def all(self, plural, namespace="default"):
+        with self.objects.lock:
+            everything = sorted(self.objects.items.items())
         return [
             item
-            for (where, _), item in sorted(self.objects.items.items())
+            for (where, _), item in everything
             if where.endswith(f"/namespaces/{namespace}/{plural}")
         ]
 

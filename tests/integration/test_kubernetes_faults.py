@@ -202,6 +202,7 @@ def test_a_watch_survives_cuts_bookmarks_and_410(lab):
 def test_the_server_may_go_away_for_a_while(lab):
     def script(pod, node):
         yield from LINES[:20]
+        time.sleep(1.0)  # it is followed by now
         lab.fake.go_away(1.5)
         yield from LINES[20:]
         yield 0
@@ -225,6 +226,7 @@ def test_an_expired_token_is_renewed(lab):
         yield from LINES[:20]
         lab.fake.tokens = {"another"}
         lab.fake.kubeconfig(lab.folder, token="another", context="kind-test")
+        time.sleep(1.0)
         lab.fake.go_away(0.1)  # every connection is made anew
         yield from LINES[20:]
         yield 0
@@ -305,7 +307,7 @@ def test_waiting_for_room_is_told_with_what_is_missing(lab):
 
     def begin(pod, node):
         node.status(pod, conditions=[condition])
-        time.sleep(0.4)
+        time.sleep(2.0)
         node.status(pod, conditions=[])
 
     lab.node(lines_then(0), pod=begin)
@@ -335,6 +337,7 @@ def test_a_preempted_pod_is_no_failure(lab):
 
     def script(pod, node):
         seen.append(pod)
+        time.sleep(1.0)  # it is followed by now
         if len(seen) == 1:
             condition = {
                 "type": "DisruptionTarget",
@@ -344,6 +347,7 @@ def test_a_preempted_pod_is_no_failure(lab):
             yield "status", {"conditions": [condition]}
             node.released.add(pod["metadata"]["uid"])
             yield 143
+            return
         yield from LINES
         yield 0
 
@@ -403,6 +407,7 @@ def test_one_worker_that_fails_fails_the_whole(lab):
         if index == "1":
             node.released.add(pod["metadata"]["uid"])
             yield 3
+            return
         time.sleep(1.0)
         yield 0
 

@@ -179,11 +179,21 @@ class Follower:
         conditions = (self.job.get("status") or {}).get("conditions") or ()
         kinds = {one["type"]: one for one in conditions if one.get("status") == "True"}
         if "Failed" in kinds:
+            self._look_again()
+            failed = next((index for index, (_, end) in self._final.items() if end.exit_code), None)
             one = kinds["Failed"]
             return Ended(dict(self._final), failed or 0, str(one.get("message") or one["reason"]))
         if "Complete" in kinds:
             return Ended(dict(self._final))
         return None
+
+    def _look_again(self) -> None:
+        """Count the pods that ended before the job did: the news of them may still be on its way."""
+        path = paths.collection(*paths.PODS, self.connection.namespace)
+        for pod in self.connection.list(path, f"{LABEL_RUN}={self.run_id}")["items"]:
+            ending = story.ending(pod)
+            if ending is not None and ending.exit_code and not ending.preempted:
+                self._final.setdefault(index_of(pod), (pod, ending))
 
     def _drained(self) -> Iterator[News]:
         """Yield the lines that are still on their way from the pods that have ended."""

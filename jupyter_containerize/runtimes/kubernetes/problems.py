@@ -41,7 +41,7 @@ def refused(
     elif status == 404:  # noqa: PLR2004 - HTTP's number
         code = "no-such-object"
         words = {"what": f"{what} is not in namespace {namespace}.", "why": message}
-    elif status == 409 and "conflict" in message and "manager" in message.lower():  # noqa: PLR2004
+    elif status == 409 and "Apply failed with" in message:  # noqa: PLR2004 - HTTP's number
         code = "owned-by-another"
         words = {
             "what": f"{what} is there already, and somebody else decides about it.",
