@@ -331,6 +331,8 @@ def _handler(fake):
             self._begin("application/json")
             until = time.monotonic() + float(query.get("timeoutSeconds", ["300"])[0])
             since = int(query.get("resourceVersion", ["0"])[0])
+            if query.get("sendInitialEvents", [""])[0] == "true":
+                since = self._initial_events(collection, query, group, kind)
             for event, item in fake.objects.watch(
                 collection, since, until=until, ended=lambda: time.monotonic() < fake._away_until
             ):
@@ -339,6 +341,23 @@ def _handler(fake):
                 whole = item if event == "ERROR" else _full(item, group, kind)
                 self._chunk(json.dumps({"type": event, "object": whole}).encode() + b"\n")
             self._end()
+
+        def _initial_events(self, collection, query, group, kind):
+            """Send what there is before what changes, and say where that ends, as kubectl asks."""
+            with fake.objects.lock:
+                newest = fake.objects.version
+                there = [
+                    one for (where, _), one in fake.objects.items.items() if where == collection
+                ]
+            for item in there:
+                if _selected(item, query):
+                    event = {"type": "ADDED", "object": _full(item, group, kind)}
+                    self._chunk(json.dumps(event).encode() + b"\n")
+            notes = {"k8s.io/initial-events-end": "true"}
+            metadata = {"resourceVersion": str(newest), "annotations": notes}
+            event = {"type": "BOOKMARK", "object": _full({"metadata": metadata}, group, kind)}
+            self._chunk(json.dumps(event).encode() + b"\n")
+            return newest
 
         def _begin(self, kind):
             self.send_response(200)

@@ -188,7 +188,7 @@ def test_outputs_arrive_whole_though_their_stream_is_cut(lab, after):
 def test_a_watch_survives_cuts_bookmarks_and_410(lab):
     def script(pod, node):
         yield from LINES[:20]
-        lab.fake.forget()
+        lab.fake.objects.forget()
         time.sleep(0.3)
         yield from LINES[20:]
         yield 0
@@ -307,7 +307,9 @@ def test_waiting_for_room_is_told_with_what_is_missing(lab):
 
     def begin(pod, node):
         node.status(pod, conditions=[condition])
-        time.sleep(2.0)
+        until = time.monotonic() + 20
+        while not any("not enough" in text for text in lab.story) and time.monotonic() < until:
+            time.sleep(0.05)
         node.status(pod, conditions=[])
 
     lab.node(lines_then(0), pod=begin)

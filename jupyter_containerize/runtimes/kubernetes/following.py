@@ -132,16 +132,20 @@ class Follower:
         ending = story.ending(pod)
         if ending is None and deleted:
             ending = story.Ending(1, "its pod was deleted", preempted=True)
-        if self.logs and uid not in self._reading and _started(pod):
-            reader = threading.Thread(target=self._read, args=(uid,), daemon=True)
-            self._reading[uid] = reader
-            reader.start()
+        self._listen_to(pod)
         if ending is not None and uid not in self._counted:
             self._counted.add(uid)
             yield from self._count(pod, ending)
         if deleted:
             self._pods.pop(uid)
         yield from self._tell(look=False)
+
+    def _listen_to(self, pod: Json) -> None:
+        uid = pod["metadata"]["uid"]
+        if self.logs and uid not in self._reading and _started(pod):
+            reader = threading.Thread(target=self._read, args=(uid,), daemon=True)
+            self._reading[uid] = reader
+            reader.start()
 
     def _count(self, pod: Json, ending: story.Ending) -> Iterator[News]:
         index = index_of(pod)
@@ -191,8 +195,12 @@ class Follower:
         """Count the pods that ended before the job did: the news of them may still be on its way."""
         path = paths.collection(*paths.PODS, self.connection.namespace)
         for pod in self.connection.list(path, f"{LABEL_RUN}={self.run_id}")["items"]:
+            uid = pod["metadata"]["uid"]
+            self._pods[uid] = pod
+            self._listen_to(pod)
             ending = story.ending(pod)
             if ending is not None and ending.exit_code and not ending.preempted:
+                self._counted.add(uid)
                 self._final.setdefault(index_of(pod), (pod, ending))
 
     def _drained(self) -> Iterator[News]:

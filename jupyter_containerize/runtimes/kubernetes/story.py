@@ -205,7 +205,9 @@ def image_problem(
 def _unschedulable(pod: Json, message: str) -> str:
     nodes = _NODES.search(message)
     total = nodes[2] if nodes else "?"
-    lacking = [f"{name} on {count} of {total} nodes" for count, name in _LACK.findall(message)]
+    lacking = [
+        f"{name.rstrip('.')} on {count} of {total} nodes" for count, name in _LACK.findall(message)
+    ]
     others = []
     for text, words in (
         ("untolerated taint", "taints that the run does not tolerate (--toleration)"),

@@ -160,9 +160,9 @@ class TrainingRun:
         if ended.failed is not None:
             ending = ended.endings.get(ended.failed, ({}, story.Ending(1)))[1]
             exit_code = ending.exit_code
-            who = f"worker {ended.failed}: " if run.spec.workers > 1 else ""
-            reason = f"{who}{'. '.join(x for x in (ending.why, ending.fix) if x)}" or reason
-            reason = reason if ending.why else ended.reason or reason.rstrip(": ")
+            who = f"worker {ended.failed}" if run.spec.workers > 1 else ""
+            words = ". ".join(part for part in (ending.why, ending.fix) if part) or ended.reason
+            reason = ": ".join(part for part in (who, words) if part)
         outputs, problem = run.outputs, ""
         if self._collected_by_us():
             outputs, problem = self.collect(run, emit, ended)
