@@ -110,6 +110,7 @@ unit: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py keras
 	$(VENV)/bin/python benchmarks/run.py
+	$(VENV)/bin/python benchmarks/kubernetes_times.py
 
 bench-serving: $(VENV)/.ready debian
 	$(VENV)/bin/python benchmarks/serving.py

@@ -96,7 +96,9 @@ class Cluster:
         return [*where, "--registry", self.registry] if self.registry else where
 
     def run(self, image, *words):
-        return self.call("run", image, "--runtime", "kubernetes", *self.place(), *SMALL, *words)
+        return self.call(
+            "run", f"{image}:1", "--runtime", "kubernetes", *self.place(), *SMALL, *words
+        )
 
     def newest(self):
         done = self.call("runs", "--json")
@@ -170,7 +172,7 @@ def test_a_missing_image(cluster, tmp_path):
     if not cluster.registry:
         pytest.skip("needs a registry")
     target = tmp_path / "manifests"
-    done = cluster.call("export", "train", "--kubernetes", str(target), *cluster.place())
+    done = cluster.call("export", "train:1", "--kubernetes", str(target), *cluster.place())
     assert done.returncode == 0, done.stderr
     text = (target / "job.yaml").read_text()
     digest = text.partition("@sha256:")[2][:64]
@@ -187,7 +189,7 @@ def test_exported_manifests_run_without_us(cluster, tmp_path):
         pytest.skip("needs a registry")
     target = tmp_path / "manifests"
     cluster.call(
-        "export", "train", "--kubernetes", str(target), *cluster.place(), *SMALL, "--keep", "1"
+        "export", "train:1", "--kubernetes", str(target), *cluster.place(), *SMALL, "--keep", "1"
     )
     cluster.kubectl("apply", "-k", str(target))
     name = cluster.kubectl("get", "-k", str(target), "-o", "name").split()
@@ -231,7 +233,7 @@ def test_a_service_is_updated_under_load_without_a_lost_request(cluster):
             load = threading.Thread(target=_ask, args=(18080, seen, over))
             load.start()
             time.sleep(3)
-            updated = cluster.call("update", run, "triple", *cluster.place()[2:])
+            updated = cluster.call("update", run, "triple:1", *cluster.place()[2:])
             time.sleep(2)
             over.set()
             load.join()
