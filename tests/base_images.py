@@ -1,7 +1,7 @@
 """Bases for tests: Debian bookworm with its Python 3.11, for amd64 and arm64, by mmdebstrap.
 
-Packages are only extracted, so that no program of another platform has to run. Made once a
-session, or once for all when `$CONTAINERIZE_TEST_BASES` names a folder to keep them in.
+Packages are only extracted, so that no program of another platform has to run. Made once, in
+`.cache/test-bases` or the folder that `$CONTAINERIZE_TEST_BASES` names.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import os
 import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = "python3,libstdc++6,libgcc-s1,ca-certificates,busybox-static"
 PLATFORMS = ("amd64", "arm64")
 
 
-def tar_of(folder, architecture):
+def tar_of(architecture):
     """Return the tar of bookworm's files for an architecture, made if absent."""
-    folder = os.environ.get("CONTAINERIZE_TEST_BASES") or str(folder)
+    folder = os.environ.get("CONTAINERIZE_TEST_BASES") or str(ROOT / ".cache" / "test-bases")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, f"bookworm-{architecture}.tar")
     with open(f"{path}.lock", "w") as lock:

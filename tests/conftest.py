@@ -174,7 +174,7 @@ def base_images(require):
 def bookworm(base_images, registry, tmp_path_factory):
     """Bookworm with Python 3.11 in the registry, for amd64 and arm64; the layout's folder too."""
     folder = tmp_path_factory.mktemp("bookworm")
-    tars = {one: base_images.tar_of(folder / "tars", one) for one in base_images.PLATFORMS}
+    tars = {one: base_images.tar_of(one) for one in base_images.PLATFORMS}
     layout = base_images.layout(folder / "layout", tars)
     base_images.push(layout, f"{registry.url}/base/python:3.11")
     return f"{registry.url}/base/python:3.11", layout

@@ -131,7 +131,7 @@ def test_a_base_is_pinned_until_it_is_pulled_again(
     name = f"{registry.url}/base/moving:1"
 
     def publish(number):
-        tar = base_images.tar_of(tmp_path.parent / "tars", "amd64")
+        tar = base_images.tar_of("amd64")
         folder = tmp_path / f"layout{number}"
         base_images.layout(folder, {"amd64": tar}, labels={"number": str(number)})
         base_images.push(folder, name)
@@ -356,7 +356,7 @@ def test_a_hostile_base_stays_inside_the_sandbox(place, environment, base_images
             data = b"x" if name.endswith("written") else b""
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data) if data else None)
-    tars = {"amd64": base_images.tar_of(tmp_path / "tars", "amd64")}
+    tars = {"amd64": base_images.tar_of("amd64")}
     folder = base_images.layout(tmp_path / "layout", tars, above=hostile)
     seen = []
     result = perform(
