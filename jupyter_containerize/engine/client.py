@@ -160,11 +160,11 @@ class Engine:
         with self._explained("stopping the container"):
             self._client.stop(container, timeout=grace_s)
 
-    def remove(self, container: str) -> None:
-        """Remove a container with its volumes, running or not; a missing one is no error."""
+    def remove(self, container: str, *, volumes: bool = True) -> None:
+        """Remove a container with its unnamed volumes, running or not; a missing one is no error."""
         with self._explained("removing the container"):
             try:
-                self._client.remove_container(container, v=True, force=True)
+                self._client.remove_container(container, v=volumes, force=True)
             except sdk().errors.NotFound:
                 return
 

@@ -19,6 +19,7 @@ from ..records import on_disk
 from ..watch import out_of_memory, timed_out
 from .container import OUTPUTS
 from .link import Link
+from .outputs import unpack_entry
 
 #: Files in a run's folder: somebody asked it to stop; it took too long.
 STOPPED_FILE = "stopped"
@@ -124,7 +125,7 @@ def _save_outputs(folder: str, container: str, engine: Engine) -> list[str]:
                 member.name = member.name.partition("/")[2]
                 if member.islnk():
                     member.linkname = member.linkname.partition("/")[2]
-                if member.name and (problem := _unpack(tar, member, target)):
+                if member.name and (problem := unpack_entry(tar, member, target)):
                     refused.append(problem)
     except tarfile.ReadError:
         # Nothing at all: an image whose `/outputs` went away.
@@ -132,26 +133,8 @@ def _save_outputs(folder: str, container: str, engine: Engine) -> list[str]:
             raise
     except OSError as error:
         return [f"outputs are incomplete: {error.strerror or error}"]
-    return refused[:3] + ([f"and {len(refused) - 3} more"] if len(refused) > 3 else [])  # noqa: PLR2004
-
-
-def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: str) -> str:
-    """Unpack one entry as the caller's own, inside `target`; return why not.
-
-    Made by the container, so it is not trusted: no entry leaves the folder, and devices, pipes
-    and links that point outside do not come along.
-    """
-    try:
-        checked = tarfile.data_filter(member, target)
-        if checked is None:
-            return ""
-        if checked.isdir():
-            checked.mode = 0o755
-        # The filter has looked at it; extracting with it again would look at our own folders.
-        tar.extract(checked, target, set_attrs=True, filter="fully_trusted")
-    except tarfile.FilterError as error:
-        return f"not fetched: {error}"
-    return ""
+    told = [f"not fetched: {one}" for one in refused[:3]]
+    return told + ([f"and {len(refused) - 3} more"] if len(refused) > 3 else [])  # noqa: PLR2004
 
 
 class _Stream(io.RawIOBase):

@@ -32,9 +32,12 @@ def create(name: str, body: Mapping[str, Any], image: Image, engine: Engine) -> 
         engine.put(opened, "/", _open_folders())
         binds = [one for one in host["Mounts"] if one["Type"] != "volume"]
         made = {**body, "HostConfig": {**host, "Mounts": binds, "VolumesFrom": [opened]}}
-        return engine.create(name, made)
-    finally:
+        created = engine.create(name, made)
+    except BaseException:
         engine.remove(opened)
+        raise
+    engine.remove(opened, volumes=False)  # they are the other's now
+    return created
 
 
 def _open_folders() -> bytes:
