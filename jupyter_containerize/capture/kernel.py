@@ -35,7 +35,13 @@ END_S = 2.0
 SKIP_TAGS = frozenset({"skip", "skip-execution"})
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_LINE = re.compile(r"Cell In\[\d+\], line (\d+)|^-+> (\d+) ", re.MULTILINE)
+#: Where a traceback names the cell's line, best first: of IPython 8.7 and newer, before, long before.
+_LINES = (
+    re.compile(r"^ *Cell In\[\d+\], line (\d+)", re.MULTILINE),
+    re.compile(r"^ *Input In \[\d+\], in <cell line: (\d+)>", re.MULTILINE),
+    re.compile(r"^-+> (\d+) ", re.MULTILINE),
+)
+_NO_MODULE = re.compile(r"No module named '([\w.]+)'")
 T = TypeVar("T")
 #: What else to do with a kernel whose cells have run.
 Then = Callable[[AsyncKernelClient], Coroutine[Any, Any, None]]
@@ -304,13 +310,19 @@ def _add_outputs(record: dict[str, Any], document: dict[str, Any]) -> None:
 
 
 def _cell_failed(number: int, error: CellExecutionError) -> ContainerizeError:
-    found = _LINE.search(_ANSI.sub("", error.traceback or ""))
-    line = f" in line {found.group(1) or found.group(2)}" if found else ""
+    traceback = _ANSI.sub("", error.traceback or "")
+    found = next((match for pattern in _LINES if (match := pattern.search(traceback))), None)
+    line = f" in line {found[1]}" if found else ""
+    why = without_secrets(str(error.evalue))[:500]
+    mend = "Mend the cell"
+    if missing := _NO_MODULE.match(why):
+        module = missing[1].partition(".")[0]
+        mend = f"Install what provides {module!r} into the kernel's environment (%pip install ...)"
     return ContainerizeError(
         "cell-failed",
         what=f"Cell {number} failed{line}: {error.ename}",
-        why=without_secrets(str(error.evalue))[:500],
-        fix="Mend the cell; or tag it `skip` to leave it out, or `raises-exception` if it is meant "
+        why=why,
+        fix=f"{mend}; or tag the cell `skip` to leave it out, or `raises-exception` if it is meant "
         "to fail; or build anyway with --allow-errors.",
     )
 

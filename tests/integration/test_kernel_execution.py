@@ -220,6 +220,18 @@ def test_a_failing_cell_names_cell_and_line(run):
     assert "skip" in raised.value.fix
 
 
+def test_the_line_is_the_cell_s_own_however_deep_the_error_lies(run):
+    with pytest.raises(ContainerizeError) as raised:
+        run("import urllib.request\n\n\nurllib.request.urlopen('http://127.0.0.1:1')")
+    assert "Cell 1 failed in line 4: URLError" in raised.value.what
+
+
+def test_a_missing_module_is_to_be_installed(run):
+    with pytest.raises(ContainerizeError) as raised:
+        run("import no_such_module.part")
+    assert "Install what provides 'no_such_module'" in raised.value.fix
+
+
 @pytest.mark.parametrize("source", ["x = (", "input('?')"])
 def test_other_failures(run, source):
     with pytest.raises(ContainerizeError) as raised:
