@@ -314,15 +314,15 @@ def _cell_failed(number: int, error: CellExecutionError) -> ContainerizeError:
     found = next((match for pattern in _LINES if (match := pattern.search(traceback))), None)
     line = f" in line {found[1]}" if found else ""
     why = without_secrets(str(error.evalue))[:500]
-    mend = "Mend the cell"
+    install = ""
     if missing := _NO_MODULE.match(why):
         module = missing[1].partition(".")[0]
-        mend = f"Install what provides {module!r} into the kernel's environment (%pip install ...)"
+        install = f", install what provides {module!r} into the kernel's environment (%pip)"
     return ContainerizeError(
         "cell-failed",
         what=f"Cell {number} failed{line}: {error.ename}",
         why=why,
-        fix=f"{mend}; or tag the cell `skip` to leave it out, or `raises-exception` if it is meant "
+        fix=f"Mend the cell{install}; or tag it `skip` to leave it out, or `raises-exception` if it is meant "
         "to fail; or build anyway with --allow-errors.",
     )
 

@@ -229,7 +229,7 @@ def test_the_line_is_the_cell_s_own_however_deep_the_error_lies(run):
 def test_a_missing_module_is_to_be_installed(run):
     with pytest.raises(ContainerizeError) as raised:
         run("import no_such_module.part")
-    assert "Install what provides 'no_such_module'" in raised.value.fix
+    assert "install what provides 'no_such_module'" in raised.value.fix
 
 
 @pytest.mark.parametrize("source", ["x = (", "input('?')"])
