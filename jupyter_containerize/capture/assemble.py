@@ -70,7 +70,7 @@ def snapshot(
         front_end = notebook_file.marked(front_end, options.marks)
     elif file is not None:
         file = file.with_marks(options.marks)
-    merged = cells.merge(record, file=file, front_end=front_end)
+    merged = cells.merge(record, file=file, front_end=front_end, marks=options.marks)
     cache = os.path.join(store.root, "cache")
     known = baseline.modules(
         record, metadata=merged.notebook.metadata, cache=cache, kernel=options.kernel

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..model.options import Mark
 from ..model.reasons import Finding, Severity
 from ..model.snapshot import Cell, CellSource, Notebook, Parameter, TextCell
 from . import unsaved
@@ -32,16 +33,17 @@ def merge(
     *,
     file: NotebookFile | None,
     front_end: Mapping[str, Any] | None = None,
+    marks: Sequence[Mark] = (),
 ) -> Merged:
     """Return the notebook's cells: per cell id, what ran last wins over `front_end`, over `file`.
 
     `record` is a probe record; `front_end` a document as `notebook.normalise` returns it, with
-    edits that are not saved. Without both the kernel's `In` history serves. Cells tagged `skip`
+    edits that are not saved. Without both the kernel's `In` history serves, with `marks` as tags. Cells tagged `skip`
     and lines that hold our own magics are left out; numbers still count every code cell.
     """
     document = front_end or (file.document if file else None)
     if document is None:
-        return _from_history(record)
+        return _from_history(record, marks)
     shown = [cell for cell in document["cells"] if cell["cell_type"] == "code"]
     executions = match([*unsaved.before_loading(record), *record["executions"]], shown)
     findings: list[Finding] = []
@@ -141,19 +143,21 @@ def _merged(
     )
 
 
-def _from_history(record: Mapping[str, Any]) -> Merged:
+def _from_history(record: Mapping[str, Any], marks: Sequence[Mark]) -> Merged:
     by_count = {execution["execution_count"]: execution for execution in record["executions"]}
     cells = []
     for number, text in enumerate(record["history"], 1):
         source = without_own_lines(text)
+        tags = tuple(mark.tag for mark in marks if mark.cell == number)
         outputs = by_count.get(number, {}).get("outputs")
-        if source.strip():
+        if source.strip() and not SKIP_TAGS & set(tags):
             cells.append(
                 Cell(
                     id=f"history-{number}",
                     number=number,
                     source=source,
                     origin=CellSource.HISTORY,
+                    tags=tags,
                     execution_count=number,
                     outputs=None if outputs is None else tuple(outputs),
                 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..errors import ContainerizeError
 from ..model.artifact import Artifact
 from ..model.codec import from_json
 from ..model.event import Emit, Progress, ignore
-from ..model.options import CaptureOptions
+from ..model.options import CaptureOptions, Mark
 from ..model.plan import ARTIFACT_FOLDER
 from ..model.platform import Platform
 from ..model.reasons import Finding, Reason, ReasonKind
@@ -86,13 +86,20 @@ class Saved:
 
 
 def serve_cells(
-    record: Mapping[str, Any], *, notebook: str, front_end: Mapping[str, Any] | None = None
+    record: Mapping[str, Any],
+    *,
+    notebook: str,
+    front_end: Mapping[str, Any] | None = None,
+    marks: Sequence[Mark] = (),
 ) -> Notebook:
-    """Return the notebook with only the cells that are tagged `serve`."""
+    """Return the notebook with only the cells that are tagged `serve`, by it or by `marks`."""
     file = notebook_file.known(record, notebook)
     if front_end is not None:
-        front_end = notebook_file.normalise(front_end, name=notebook or "The notebook")
-    merged = cells.merge(record, file=file, front_end=front_end).notebook
+        document = notebook_file.normalise(front_end, name=notebook or "The notebook")
+        front_end = notebook_file.marked(document, marks)
+    elif file is not None:
+        file = file.with_marks(marks)
+    merged = cells.merge(record, file=file, front_end=front_end, marks=marks).notebook
     chosen = tuple(cell for cell in merged.cells if SERVE_TAG in cell.tags)
     return replace(merged, cells=chosen, texts=())
 

@@ -55,7 +55,10 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
     with _workplace(request) as folder:
         record, saved = _saved(request, folder, emit)
         notebook = serving.serve_cells(
-            record, notebook=request.notebook, front_end=request.front_end
+            record,
+            notebook=request.notebook,
+            front_end=request.front_end,
+            marks=request.capture.marks,
         )
         saved = serving.with_cells(saved, notebook)
         planner = _planner(request, record, notebook, store, base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as w
@@ -62,6 +62,7 @@ class View:
             ],
             layout=w.Layout(padding="4px 0", max_width="1100px", overflow="hidden"),
         )
+        self._keys: dict[str, object] = {}
         self._closed = False
         self._resting = True
         self.draw()
@@ -125,8 +126,10 @@ class View:
             self.cells.show([(cell, cell_blocks(cell)) for cell in bad])
             asked = run and session.ready and session.running and not session.opened
             self.form.show(session.artifact, run["endpoint"] if run and asked else "")
-            left = run and session.opened and not session.serves
-            put(self.outputs, outputs_page(run) if run and left else "")
+            left = run if session.opened and not session.serves else None
+            self._once(
+                self.outputs, left and left["id"], lambda: outputs_page(left) if left else ""
+            )
             self.log.show(session.log, run)
             self._draw_contents()
 
@@ -165,5 +168,14 @@ class View:
     def _draw_contents(self) -> None:
         plan, wanted = self._plan(), self.wanted.value.strip()
         only(self.wanted, plan)
-        parts = summary.contents(plan, wanted) if plan else ()
-        put(self.contents, html.page(parts, open_rows=None) if plan else "")
+        self._once(
+            self.contents,
+            (plan, wanted),
+            lambda: html.page(summary.contents(plan, wanted), open_rows=None) if plan else "",
+        )
+
+    def _once(self, widget: w.HTML, key: object, page: Callable[[], str]) -> None:
+        """Draw what costs time only when `key` says that it is another: cells run beside us."""
+        if self._keys.get(widget.model_id) != key:
+            self._keys[widget.model_id] = key
+            put(widget, page())

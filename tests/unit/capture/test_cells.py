@@ -4,6 +4,8 @@ import pytest
 
 from jupyter_containerize.capture import cells, notebook
 from jupyter_containerize.capture.own_lines import without_own_lines
+from jupyter_containerize.errors import ContainerizeError
+from jupyter_containerize.model.options import Mark
 from jupyter_containerize.model.snapshot import CellSource, Parameter
 
 
@@ -116,6 +118,26 @@ def test_the_history_serves_where_no_file_is_known():
         ("history-2", "b", CellSource.HISTORY, tuple(OUT)),
     ]
     assert (merged.notebook.folder, merged.notebook.path) == ("/w", "")
+
+
+def test_marks_are_tags_that_the_notebook_does_not_give():
+    marks = (Mark(1, "skip"), Mark(2, "nondeterministic"))
+    marked = file("1", "2").with_marks(marks)
+    merged = cells.merge(record(), file=marked)
+    assert [(cell.number, cell.tags) for cell in merged.notebook.cells] == [
+        (2, ("nondeterministic",))
+    ]
+    history = cells.merge(record(history=["a", "b"]), file=None, marks=marks)
+    assert [(cell.number, cell.tags) for cell in history.notebook.cells] == [
+        (2, ("nondeterministic",))
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_mark_for_no_cell_is_refused(number):
+    with pytest.raises(ContainerizeError) as caught:
+        file("1", "2").with_marks([Mark(number, "skip")])
+    assert caught.value.code == "no-such-cell"
 
 
 def test_metadata_that_tells_how_to_run_is_kept():
