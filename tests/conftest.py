@@ -155,9 +155,13 @@ def browser(require):
     return module
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(browser):
-    """A headless Chromium of Playwright."""
+    """A headless Chromium of Playwright.
+
+    No longer than a module: until it ends, an event loop runs in this thread, and other tests'
+    `asyncio.run` would fail.
+    """
     with browser.chromium() as started:
         yield started
 
