@@ -20,6 +20,12 @@ _SHARED = f"share/jupyter/labextensions/{_NAME}"
 class BuildPanel(BuildHookInterface):  # type: ignore[misc] # hatchling is not typed here
     """The hook."""
 
+    def dependencies(self) -> list[str]:
+        """Return what building the panel needs, if it is to be built."""
+        source = os.path.join(self.root, "labextension")
+        built = os.path.join(self.root, "jupyter_containerize", "labextension")
+        return ["jupyter-builder>=1.2"] if shutil.which("npm") and _outdated(source, built) else []
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build if needed and possible; add what is there to the wheel."""
         source = os.path.join(self.root, "labextension")

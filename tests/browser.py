@@ -109,8 +109,10 @@ def front_end(python, folder, *, kernel=sys.executable, settings=None, arguments
         path.write_text(json.dumps(values))
     store = folder / ".store"
     port = _free_port()
+    # With pytest's variable ipykernel would not record what C code prints.
+    inherited = {name: os.environ[name] for name in os.environ if name != "PYTEST_CURRENT_TEST"}
     environment = {
-        **os.environ,
+        **inherited,
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home / ".jupyter"),
         "JUPYTER_DATA_DIR": str(home / ".data"),

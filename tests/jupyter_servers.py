@@ -122,7 +122,7 @@ class Server:
     def start(self) -> None:
         """Start it (again) on its port."""
         environment = {
-            **os.environ,
+            **{name: os.environ[name] for name in os.environ if name != "PYTEST_CURRENT_TEST"},
             "JUPYTER_CONTAINERIZE_STORE": str(self.store),
             "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
             "JUPYTER_DATA_DIR": str(self.folder / "data"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Any
 
 from ..errors import ContainerizeError
@@ -20,12 +21,22 @@ from .summaries import image_summary
 
 
 def ls(request: StoreRequest, *, emit: Emit) -> dict[str, Any]:
-    """Return every image, the last built first."""
+    """Return every image, the last built first; `shared_bytes` lie in layers that others use too."""
     del emit
     store = open_store(request.store)
+    images = newest_first(store)
+    users = Counter(digest for image in images for digest in {one.digest for one in image.layers})
     return {
         "store": store.root,
-        "images": [image_summary(image, store) for image in newest_first(store)],
+        "images": [
+            {
+                **image_summary(image, store),
+                "shared_bytes": sum(
+                    layer.size_bytes for layer in image.layers if users[layer.digest] > 1
+                ),
+            }
+            for image in images
+        ],
     }
 
 

@@ -337,6 +337,7 @@ export class ContainerizeModel implements IContainerize {
     const path = this.path;
     const work = this.fresh(command, path);
     this.put(work);
+    await drawn(); // a large notebook takes a while to be put into one text
     try {
       const job = await this.client.post<Job>(['jobs'], {
         command,
@@ -485,6 +486,13 @@ export class ContainerizeModel implements IContainerize {
 
 function keyOf(work: { command: string; notebook: string }): string {
   return work.command === 'plan' ? `plan:${work.notebook}` : work.notebook;
+}
+
+/** Let the browser draw what has just changed. */
+function drawn(): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve);
+  });
 }
 
 /** Return the model behind the token that other plugins see. */

@@ -9,16 +9,15 @@ from ...errors import ContainerizeError
 
 def connection_of(kernel_id: str, manager: Any) -> str:
     """Return a kernel's connection file. Errors: `no-such-kernel`, `remote-kernel`."""
-    try:
-        kernel = manager.get_kernel(kernel_id)
-    except KeyError as error:
+    if kernel_id not in manager:
         raise ContainerizeError(
             "no-such-kernel",
             what="This notebook's kernel is not there any more.",
             why="It was shut down, or it died.",
             fix="Restart the kernel and run the cells, or build without a kernel: the notebook is "
             "then run in a new one.",
-        ) from error
+        )
+    kernel = manager.get_kernel(kernel_id)
     path = getattr(kernel, "connection_file", "")
     if not isinstance(path, str) or not path:
         raise ContainerizeError(

@@ -144,10 +144,10 @@ describe('a build', () => {
   });
 
   it('goes on being followed from where it was when the connection comes back', async () => {
-    vi.useFakeTimers();
     const model = opened();
     model.listen();
     await model.build();
+    vi.useFakeTimers();
     sockets[0]?.tell({ job: JOB.id, after: 77, events: [], ended: null });
     sockets[0]?.close();
     expect(model.connected).toBe(false);
