@@ -33,7 +33,7 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
         "framework": {"name": "lightgbm", "version": lightgbm.__version__},
         "signature": {"style": described["style"], "inputs": described["inputs"]},
         "batches": True,
-        "fork_safe": True,
+        "fork_safe": False,  # loading starts threads that a forked child waits for for ever
         "max_batch_size": _BATCH,
         "tolerance": _TOLERANCE,
         "data": {

@@ -35,7 +35,7 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
         "framework": {"name": "scikit-learn", "version": sklearn.__version__},
         "signature": {"style": described["style"], "inputs": described["inputs"]},
         "batches": True,
-        "fork_safe": True,
+        "fork_safe": _is_fork_safe(estimator),
         "max_batch_size": _BATCH,
         "tolerance": _TOLERANCE,
         "data": {**described["data"], **data, "method": method},
@@ -232,6 +232,12 @@ def _parts(estimator: Any) -> Any:
     for part in inner:
         if not isinstance(part, str) and part is not None:
             yield from _parts(part)
+
+
+def _is_fork_safe(estimator: Any) -> bool:
+    """Tell whether all parts are scikit-learn's own: others may start threads when they are loaded."""
+    own = ("sklearn", "__main__")
+    return all(type(part).__module__.partition(".")[0] in own for part in _parts(estimator))
 
 
 def _takes_texts(estimator: Any) -> bool:
