@@ -61,7 +61,7 @@ demo: $(DEMO)/.ready
 test: debian $(VENV)/.ready lint types imports panel-check unit
 
 # As root on Debian the tests install the real parts they run against.
-DEBIAN_PACKAGES := catatonit chromium docker.io podman proot skopeo umoci busybox-static mmdebstrap python3-venv python3-numpy python3-torch openssl
+DEBIAN_PACKAGES := catatonit chromium docker.io podman proot skopeo umoci busybox-static mmdebstrap python3-venv python3-numpy python3-torch openssl wrk
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  missing=$$(for p in $(DEBIAN_PACKAGES); do \

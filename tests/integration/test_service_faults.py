@@ -105,8 +105,8 @@ def test_a_failing_model_gets_500_with_an_id_that_is_in_the_log_and_lives_on(nau
 
 def test_a_bad_request_in_a_batch_spoils_only_itself(naughty):
     service = naughty(workers=1)
-    busy = Background(service, sleeping(0.5))
-    time.sleep(0.2)
+    busy = Background(service, sleeping(1.5))
+    time.sleep(0.4)
     together = [Background(service, rows(first)) for first in (1, -1, 2, -3)]
     answers = [one.result() for one in together]
     assert [answer.status for answer in answers] == [200, 500, 200, 422]
@@ -117,8 +117,8 @@ def test_a_bad_request_in_a_batch_spoils_only_itself(naughty):
 
 def test_a_batch_is_made_of_what_waits(naughty):
     service = naughty(workers=1)
-    busy = Background(service, sleeping(0.5))
-    time.sleep(0.2)
+    busy = Background(service, sleeping(1.5))
+    time.sleep(0.4)
     together = [Background(service, rows(number)) for number in range(8)]
     for number, one in enumerate(together):
         assert one.result().json == {"rows": [[number + 1, 3, 4]]}
@@ -128,8 +128,8 @@ def test_a_batch_is_made_of_what_waits(naughty):
 
 def test_nothing_is_batched_that_says_no(naughty):
     service = naughty(workers=1, fields={"batches": False})
-    busy = Background(service, sleeping(0.5))
-    time.sleep(0.2)
+    busy = Background(service, sleeping(1.5))
+    time.sleep(0.4)
     together = [Background(service, rows(number)) for number in range(4)]
     assert [one.result().status for one in together] == [200] * 4
     busy.result()
@@ -216,8 +216,8 @@ def test_without_any_worker_clients_are_told_to_come_again(naughty):
 
 def test_sigterm_lets_requests_finish_and_says_that_it_is_not_ready(naughty):
     service = naughty(workers=2)
-    busy = [Background(service, sleeping(1.5)) for _ in range(2)]
-    time.sleep(0.5)
+    busy = [Background(service, sleeping(3)) for _ in range(2)]
+    until(lambda: service.metric("containerize_requests_in_flight") >= 2)
     service.process.send_signal(signal.SIGTERM)
     time.sleep(0.2)
     ready = service.get("/v2/health/ready")
