@@ -10,7 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# What an example may take says nothing on a busy machine.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 # Tests send SIGINT to programs they start; those would ignore it if a script started us in
 # its background.

@@ -56,7 +56,9 @@ def save(
         "framework": {"name": "Python", "version": sys.version.split()[0]},
         "signature": {"style": described["style"], "inputs": described["inputs"]},
         "batches": batches,
-        "fork_safe": all(row["is"] not in ("model", "pickle") for row in gathered.writer.rows),
+        "fork_safe": all(
+            row["is"] not in ("model", "pickle", "script", "tensor") for row in gathered.writer.rows
+        ),
         "max_batch_size": _BATCH,
         "tolerance": _TOLERANCE,
         "definitions": gathered.save(),
