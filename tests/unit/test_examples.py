@@ -18,9 +18,7 @@ EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir(
 def test_an_example_is_a_notebook_with_its_requirements(folder):
     notebook = folder / f"{folder.name}.ipynb"
     document = json.loads(notebook.read_text())
-    cells = [cell for cell in document["cells"] if cell["cell_type"] == "code"]
-    assert cells
-    assert not any(cell["outputs"] for cell in cells), "whoever tries it makes the outputs"
+    assert any(cell["cell_type"] == "code" for cell in document["cells"])
     assert (folder / "requirements.txt").read_text().split()
     assert f"({folder.name}/{notebook.name})" in (ROOT / "examples" / "README.md").read_text()
 
