@@ -8,15 +8,9 @@ from typing import Any
 
 from ..._version import __version__
 from ...errors import ContainerizeError
+from ...model.codec import from_json
 from ...model.event import Failed, Result, ignore
-from ...model.request import (
-    DiffRequest,
-    DoctorRequest,
-    ImageRequest,
-    RemoveRequest,
-    Request,
-    StoreRequest,
-)
+from ...model.request import REQUESTS
 from . import commands, outputs
 from .jobs import Jobs
 from .log_file import LogFiles
@@ -38,13 +32,14 @@ class Api:
     def jobs(self) -> Jobs:
         """The jobs of the store, which is opened when it is first needed. Errors: the store's."""
         if self._jobs is None:
-            self._jobs = Jobs(str(self.ask("ls", StoreRequest(self.store))["store"]))
+            self._jobs = Jobs(str(self.ask("ls")["store"]))
         return self._jobs
 
-    def ask(self, command: str, request: Request) -> Any:
+    def ask(self, command: str, **options: Any) -> Any:
         """Do a short command here and now, and return its result. Errors: the command's."""
         from ...workflow import conclude  # noqa: PLC0415 - servers start without it
 
+        request = from_json(REQUESTS[command], {**options, "store": self.store})
         last = conclude(command, request, emit=ignore)
         if isinstance(last, Failed):
             raise ContainerizeError.from_json(last.error)
@@ -69,7 +64,7 @@ class Api:
     def doctor(self, notebook: str = "") -> Any:
         """Return what works here; for the notebook at a path, too."""
         path = self.root.absolute(notebook) if notebook else ""
-        return self.ask("doctor", DoctorRequest(path, self.store))
+        return self.ask("doctor", notebook=path)
 
     # -- jobs ---------------------------------------------------------------------------
 
@@ -106,30 +101,30 @@ class Api:
 
     def images(self) -> Any:
         """Return all images; `shared_bytes` is what an image has in common with others."""
-        return self.ask("ls", StoreRequest(self.store))
+        return self.ask("ls")
 
     def image(self, image: str) -> Any:
         """Return everything known about an image."""
-        return self.ask("inspect", ImageRequest(image, store=self.store))
+        return self.ask("inspect", image=image)
 
     def compare(self, image: str, other: str) -> Any:
         """Return what changed from `image` to `other`."""
-        return self.ask("diff", DiffRequest(image, other, self.store))
+        return self.ask("diff", old=image, new=other)
 
     def remove(self, name: str) -> Any:
         """Remove an image or a run."""
-        return self.ask("rm", RemoveRequest((name,), self.store))
+        return self.ask("rm", names=[name])
 
     # -- runs ---------------------------------------------------------------------------
 
     def runs(self) -> Any:
         """Return all runs, the newest first, and findings about those that cannot be read."""
-        found: dict[str, Any] = self.ask("runs", StoreRequest(self.store))
+        found: dict[str, Any] = self.ask("runs")
         return {"runs": [self._shown(run) for run in found["runs"]]}
 
     def run(self, run: str) -> dict[str, Any]:
         """Return one run. Errors: `no-such-run`."""
-        for item in self.ask("runs", StoreRequest(self.store))["runs"]:
+        for item in self.ask("runs")["runs"]:
             if item["id"] == run:
                 return self._shown(item)
         raise ContainerizeError(
