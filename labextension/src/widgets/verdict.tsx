@@ -48,7 +48,7 @@ function CellDifference(props: ViewProps & { cell: CellVerdict }): React.ReactEl
   return (
     <section className="jp-Containerize-difference" data-cell={cell.number}>
       <h4>{trans.__('Cell %1 %2', cell.number, outcomes[cell.outcome])}</h4>
-      {cell.detail ? <p>{cell.detail}</p> : null}
+      {cell.detail && lines.length === 0 ? <p>{cell.detail}</p> : null}
       {lines.length > 0 ? (
         <div
           className="jp-Containerize-sides"
