@@ -61,7 +61,9 @@ demo: $(DEMO)/.ready
 test: debian $(VENV)/.ready lint types imports panel-check unit
 
 # As root on Debian the tests install the real parts they run against.
-DEBIAN_PACKAGES := catatonit chromium docker.io podman proot skopeo umoci busybox-static mmdebstrap python3-venv python3-numpy python3-torch openssl wrk
+DEBIAN_PACKAGES := catatonit chromium docker.io podman proot skopeo umoci busybox-static mmdebstrap \
+  docker-registry openssl perl-base qemu-user-static python3-venv python3-numpy python3-pandas python3-matplotlib \
+  python3-torch wrk
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  missing=$$(for p in $(DEBIAN_PACKAGES); do \
@@ -69,9 +71,6 @@ debian:
 	  if [ -n "$$missing" ]; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	      apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi; fi
-
-# For registries, and for images of other platforms.
-DEBIAN_PACKAGES += docker-registry openssl perl-base qemu-user-static
 
 lint: $(VENV)/.ready
 	$(VENV)/bin/ruff format --check .

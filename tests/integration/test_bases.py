@@ -377,9 +377,11 @@ def test_a_hostile_base_stays_inside_the_sandbox(place, environment, base_images
 
 @pytest.mark.slow
 def test_the_keras_example_on_a_base_goes_through_a_registry_into_an_engine(
-    tmp_path, environment, bookworm, registry, registries, docker_engine
+    tmp_path, environment, bookworm, registry, registries, docker_engine, monkeypatch
 ):
     """`build --base` and run it here; push; `docker pull`; run it there."""
+    # With it set, ipykernel does not record what C code prints.
+    monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
     example = Path(__file__).parents[2] / "examples" / "keras_classifier"
     for name in os.listdir(example):
         shutil.copy(example / name, tmp_path)

@@ -285,7 +285,7 @@ def test_doctor_looks_at_a_notebook_s_kernel(shell):
         ("logs nothing", 1, "no-such-run"),
         ("verify static", 1, "static-image"),
         ("build failing.ipynb --tag UPPER", 2, "invalid-reference"),
-        ("build failing.ipynb --base debian:12", 1, "base-not-supported"),
+        ("build failing.ipynb --base localhost:1/debian:12", 1, "registry-unreachable"),
         ("build failing.ipynb --builder kaniko", 1, "unknown-builder"),
         ("build --verfy", 2, "usage"),
         ("ls --store /proc/store", 1, "write-failed"),

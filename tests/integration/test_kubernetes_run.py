@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 
 import pytest
 
@@ -143,7 +144,10 @@ def test_a_run_trains_in_the_cluster_and_its_outputs_come_back(cluster):
     )
     assert "epoch 2 lr 0.1" in done.stdout
     assert "Fetching the outputs: 4 files" in done.stderr
-    job = cluster.fake.one("jobs")
+    deadline = time.monotonic() + 30  # its controller comes round when it does
+    while not (job := cluster.fake.one("jobs"))["status"].get("conditions"):
+        assert time.monotonic() < deadline, job["status"]
+        time.sleep(0.1)
     assert [one["type"] for one in job["status"]["conditions"]] == ["Complete"]
     run = cluster.result("runs")["runs"][0]
     assert (run["state"], run["exit_code"]) == ("succeeded", 0)

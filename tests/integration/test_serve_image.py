@@ -160,7 +160,7 @@ def test_two_models_of_one_name(small):
 
 def test_keras_served_by_onnxruntime(shell):
     source = json.loads((EXAMPLES / "keras_classifier" / "keras_classifier.ipynb").read_text())
-    source["cells"][1]["source"] = "epochs = 1\nlearning_rate = 0.001\nsamples = 800"
+    source["cells"][1]["source"] = "epochs = 8\nlearning_rate = 0.003\nsamples = 2000"
     path = shell.folder / "keras.ipynb"
     path.write_text(json.dumps(source))
     said = shell.serve(path, "--object", "model", "--example", "x_test[:3]", "--compile", "onnx")

@@ -23,7 +23,7 @@ def create(records, state=RunState.RUNNING, **fields):
     def record(run_id, _):
         return Run(
             id=run_id,
-            spec=RunSpec(image="sha256:0", environment={"TOKEN": "secret"}),
+            spec=RunSpec(image="sha256:0", environment={"TOKEN": "hunter2"}),
             runtime="sandbox",
             state=state,
             **fields,
@@ -40,7 +40,7 @@ def test_a_run_is_read_as_it_was_written_but_for_secrets(records):
     assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
     assert stat.S_IMODE(os.stat(f"{folder}/run.json").st_mode) == 0o600
     with open(f"{folder}/run.json") as file:
-        assert "secret" not in file.read()
+        assert "hunter2" not in file.read()
     os.close(lock)
 
 
