@@ -102,9 +102,10 @@ panel-check: $(PANEL)
 imports: $(VENV)/.ready
 	$(VENV)/bin/lint-imports
 
+# Real engines, browsers and kernels on a busy machine: what fails is tried once more, and listed.
 unit: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --reruns 1 -rR
 
 bench: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py keras
