@@ -15,6 +15,7 @@ from jupyter_client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
 from jupyter_containerize.capture import kernel
+from jupyter_containerize.capture.own_lines import without_own_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "examples" / "keras_classifier" / "keras_classifier.ipynb"
@@ -56,7 +57,8 @@ def live_kernel(python: str, folder: str) -> Iterator[str]:
         kernel.attach(connection)
         for cell in nbformat.read(notebook, as_version=4).cells:
             if cell.cell_type == "code":
-                reply = client.execute(cell.source, reply=True, timeout=_CELL_S)
+                source = without_own_lines(cell.source)
+                reply = client.execute(source, reply=True, timeout=_CELL_S)
                 if reply["content"]["status"] != "ok":
                     raise RuntimeError(f"{reply['content']['ename']}: {reply['content']['evalue']}")
         yield connection
