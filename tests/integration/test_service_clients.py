@@ -52,6 +52,12 @@ def test_tritonclient_by_json_and_by_binary(typed, environment):
     assert done.stdout.endswith("all equal\n"), done.stderr + typed.log[-2000:]
 
 
+def test_arrays_and_nested_lists_take_the_same_json(environment):
+    command = [environment("clients"), str(TESTS / "tensor_agreement.py"), "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.stdout.endswith("all equal\n"), done.stderr
+
+
 FRAME = """
 rows = len(inputs['age'])
 return {'label': ['yes'] * rows, 'score': [0.5] * rows}
@@ -59,19 +65,21 @@ return {'label': ['yes'] * rows, 'score': [0.5] * rows}
 CALL = "return {'said': {'x': inputs['x'], 'data': inputs.get('data')}}"
 
 
-@pytest.fixture(params=["tensors", "frame", "arguments"])
+@pytest.fixture(params=["tensors", "lists", "frame", "arguments"])
 def any_style(request, service_runs, environment):
     """A service of each style of signature."""
     tensor, style = service_runs.tensor, request.param
     more = {}
-    if style == "tensors":
-        source, inputs, outputs = ECHO["numpy"], None, None
+    if style in ("tensors", "lists"):
+        source = ECHO["numpy"] if style == "tensors" else "return inputs"
         inputs = [
             tensor("x"), tensor("i", "INT64", [-1]), tensor("text", "BYTES", [-1, 2]),
             tensor("flag", "BOOL", [-1]),
         ]  # fmt: skip
         outputs = []
-        more = {"load": "import numpy", "python": environment("science")}
+        if style == "tensors":
+            more = {"load": "import numpy", "python": environment("science")}
+        style = "tensors"
     elif style == "frame":
         source = FRAME
         inputs = [
@@ -105,7 +113,7 @@ def test_schemathesis_finds_no_500_and_no_answer_that_the_document_does_not_name
         *("--phases", "examples,coverage,fuzzing"),
         *("--max-examples", "20"),
         *("--suppress-health-check", "all"),
-        *("--seed", "1"),
+        *("--seed", "1", "--generation-deterministic"),
     ]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=280, cwd=any_style.folder

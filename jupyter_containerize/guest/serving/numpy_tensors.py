@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from .artifact import Tensor
@@ -51,20 +53,26 @@ class NumpyTensors(PlainTensors):
             array = self._np.asarray(data)
         except ValueError:  # ragged
             return None
-        dtype, kind = self._dtypes[tensor.datatype], array.dtype.kind
-        if tensor.datatype in FLOATS and kind in "fiu":
-            if array.dtype == dtype:
-                return array
-            with self._np.errstate(over="ignore"):
-                cast = array.astype(dtype)
-            return cast if dtype.itemsize == 8 or self._np.isfinite(cast).all() else None  # noqa: PLR2004
-        if tensor.datatype in INTEGERS and kind in "iu" and not tensor.optional and array.size:
+        kind = array.dtype.kind
+        if tensor.datatype == "BOOL":
+            return array if kind == "b" and not tensor.optional else None
+        if kind not in "fiu" or _has_booleans(data, array.ndim):
+            return None  # among numbers numpy takes true and false for 1 and 0
+        if tensor.datatype in FLOATS:
+            return self._rounded(array, self._dtypes[tensor.datatype])
+        if kind in "iu" and not tensor.optional and array.size:
             low, high = INTEGERS[tensor.datatype]
             if int(array.min()) >= low and int(array.max()) <= high:
-                return array.astype(dtype, copy=False)
-        if tensor.datatype == "BOOL" and kind == "b" and not tensor.optional:
-            return array
+                return array.astype(self._dtypes[tensor.datatype], copy=False)
         return None
+
+    def _rounded(self, array: Any, dtype: Any) -> Any:
+        """Return numbers as floats of `dtype`, None if some are too large for it."""
+        if array.dtype == dtype:
+            return array
+        with self._np.errstate(over="ignore"):
+            cast = array.astype(dtype)
+        return cast if dtype.itemsize == 8 or self._np.isfinite(cast).all() else None  # noqa: PLR2004
 
     def _array(self, values: Any, tensor: Tensor, shape: tuple[int, ...]) -> Any:
         if tensor.datatype == "JSON":
@@ -162,6 +170,14 @@ class NumpyTensors(PlainTensors):
         if dtype in self._names:
             return self._names[dtype]
         return "BYTES" if dtype.kind in "USO" else "FP64" if dtype.kind == "f" else "JSON"
+
+
+def _has_booleans(data: Any, depth: int) -> bool:
+    """Whether there are any in lists nested `depth` deep everywhere."""
+    leaves: Iterable[Any] = [data]
+    for _ in range(depth):
+        leaves = chain.from_iterable(leaves)  # no copy of so many
+    return bool in set(map(type, leaves))
 
 
 def _fits(actual: tuple[int, ...], wanted: tuple[int, ...]) -> bool:

@@ -21,7 +21,8 @@ INTEGERS = {
     for unsigned in (0, 1)
     for bits in (8, 16, 32, 64)
 }
-FLOATS = {"FP16": 65504.0, "FP32": 3.4028234663852886e38, "FP64": math.inf}
+#: Float datatypes to the least value that would round to infinity.
+FLOATS = {"FP16": 65520.0, "FP32": 3.4028235677973366e38, "FP64": math.inf}
 NAN = float("nan")
 
 
@@ -96,8 +97,8 @@ def leaf_of(tensor: Tensor) -> Callable[[Any], Any]:
             value = float(value)
         except OverflowError:
             raise ValueError(expected) from None
-        if abs(value) > FLOATS[datatype] and not math.isinf(value):
-            raise ValueError(f"{expected} of at most {FLOATS[datatype]:g}")
+        if abs(value) >= FLOATS[datatype] and not math.isinf(value):
+            raise ValueError(f"{expected} below {FLOATS[datatype]:g}")
         return value
 
     def text(value: Any) -> Any:

@@ -147,3 +147,9 @@ def test_settings_are_read_once_and_all_mistakes_told_together():
         read_settings({"CONTAINERIZE_PORT": "x", "CONTAINERIZE_TIMEOUT_SECONDS": "inf"})
     assert "CONTAINERIZE_PORT" in str(caught.value)
     assert "CONTAINERIZE_TIMEOUT_SECONDS" in str(caught.value)
+
+
+def test_a_float_may_be_as_large_as_what_rounds_to_the_largest():
+    assert TENSORS.parse(3.4028235e38, Tensor("x", "FP32", ()), (), "x") == 3.4028235e38
+    assert problem_of(lambda: TENSORS.parse(3.403e38, Tensor("x", "FP32", ()), (), "x"))
+    assert problem_of(lambda: TENSORS.parse(65520, Tensor("x", "FP16", ()), (), "x"))
