@@ -100,38 +100,42 @@ def new_code(source: bytes, image_path: str) -> bytes:
         return b""
 
 
-def strings_of(code: "CodeType") -> "tuple[dict[str, str], list[str]]":
-    """Return every string below `code`, and those that equal another but are not it."""
-    strings: dict[str, str] = {}
-    strays: list[str] = []
-    add_names(code, strings)
-    add_constants(code.co_consts, strings, strays)
-    return strings, strays
+class Parts:
+    """What lies below a code object, found in one walk, for this is the hot path of a build."""
 
+    def __init__(self, code: "CodeType") -> None:
+        # Interned by the interpreter; qualified names may not be, but each is an object of its own.
+        self.names: list[str] = []
+        self.texts: list[str] = []
+        self.has_sets = False
+        self._code(code)
+        held = dict(zip(self.names, self.names))  # noqa: B905 - the same list
+        hold = held.setdefault
+        #: The strings among constants that equal another string but are not it.
+        self.strays = [text for text in self.texts if hold(text, text) is not text]
 
-def add_names(code: "CodeType", strings: "dict[str, str]") -> None:
-    """Add every name below `code`; the interpreter has interned all of them."""
-    for names in (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars):
-        strings.update(zip(names, names))  # noqa: B905 - of equal length, and this is hot
-    strings[code.co_name] = code.co_name
-    qualified_name = getattr(code, "co_qualname", code.co_name)
-    strings[qualified_name] = qualified_name
-    for constant in code.co_consts:
-        if type(constant) is CODE:
-            add_names(constant, strings)
+    def _code(self, code: "CodeType") -> None:
+        names = self.names
+        names += code.co_names
+        names += code.co_varnames
+        names += code.co_freevars
+        names += code.co_cellvars
+        names.append(code.co_name)
+        names.append(getattr(code, "co_qualname", ""))
+        self._constants(code.co_consts)
 
-
-def add_constants(items: "Any", strings: "dict[str, str]", strays: "list[str]") -> None:
-    """Add the strings among constants."""
-    for item in items:
-        kind = type(item)
-        if kind is str:
-            if strings.setdefault(item, item) is not item:
-                strays.append(item)
-        elif kind is CODE:
-            add_constants(item.co_consts, strings, strays)
-        elif kind is tuple or kind is frozenset:
-            add_constants(item, strings, strays)
+    def _constants(self, items: "Any") -> None:
+        for item in items:
+            kind = type(item)
+            if kind is str:
+                self.texts.append(item)
+            elif kind is CODE:
+                self._code(item)
+            elif kind is tuple:
+                self._constants(item)
+            elif kind is frozenset:
+                self.has_sets = True
+                self._constants(item)
 
 
 def with_interned(data: bytes, strings: "list[str]") -> bytes:
@@ -199,17 +203,18 @@ def canonical(data: bytes, image_path: str) -> bytes:
         return b""
     if type(code) is not CODE:
         return b""
-    strings, strays = strings_of(code)
-    if strays:
-        code = marshal.loads(with_interned(data, strays))  # noqa: S302 - the same again
-        strings, _ = strings_of(code)
-    # Rebound, for a reference to the code as it was would be one to its parts, too.
-    code = with_one_of_each_set(code, {})
+    parts = Parts(code)
+    if parts.strays:
+        code = marshal.loads(with_interned(data, parts.strays))  # noqa: S302 - the same again
+        parts = Parts(code)
+    if parts.has_sets:
+        # Rebound, for a reference to the code as it was would be one to its parts, too.
+        code = with_one_of_each_set(code, {})
     # Renaming leaves an equal name as it is, shared or not: so twice.
     for name in (PLACEHOLDER, sys.intern(image_path)):
         _imp._fix_co_filename(code, name)  # type: ignore[attr-defined]  # noqa: SLF001 - the import system's own
     data = marshal.dumps(code)
-    strings.clear()  # kept until here: so every string had a reference from elsewhere
+    del parts  # kept until here: so every string had a reference from elsewhere
     return with_sets_again(data) if SETS_AS_LISTS else data
 
 

@@ -24,7 +24,7 @@ from .pipeline import Outlet
 from .sources import check_unchanged, file_changed, open_source, read_source, source_error
 
 #: Goes into the cache key: to be raised whenever the same plan gives other bytes.
-LAYER_FORMAT = 1
+LAYER_FORMAT = 2
 _FOLDER_MODE = 0o755
 
 
