@@ -12,14 +12,15 @@ WORKERS ?= auto
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo panel panel-check test lint types imports unit bench bench-serving soak format clean prerequisites debian
+.PHONY: demo panel panel-check test lint types imports unit bench bench-docker bench-serving soak format clean prerequisites debian
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    take the Keras example from cells to a verified container run"
 	@echo "make test    install what the tests need and run lint, types, import contracts and all tests"
 	@echo "make panel   build the JupyterLab panel (Node.js comes from PyPI if it is missing)"
-	@echo "make bench   measure, as ratios within one run (make bench-serving: the service and its peers)"
+	@echo "make bench   measure, as ratios within one run (make bench-serving: the service and its peers;"
+	@echo "             make bench-docker, as root: builds and pushes beside Docker's)"
 	@echo "make soak    ten minutes of load, workers killed, malformed requests"
 	@echo "make format  format the code"
 	@echo "make clean   remove everything that make made"
@@ -111,6 +112,10 @@ bench: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py keras
 	$(VENV)/bin/python benchmarks/run.py
 	$(VENV)/bin/python benchmarks/kubernetes_times.py
+
+bench-docker: $(VENV)/.ready debian
+	$(VENV)/bin/python tests/environments.py keras
+	$(VENV)/bin/python benchmarks/docker_times.py
 
 bench-serving: $(VENV)/.ready debian
 	$(VENV)/bin/python benchmarks/serving.py

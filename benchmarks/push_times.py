@@ -1,6 +1,6 @@
 """A push to a registry on loopback, beside compressing the same layers and beside `docker push`.
 
-`python benchmarks/push_times.py STORE IMAGE [--docker]`, also part of `make bench` where Debian's
+`python benchmarks/push_times.py STORE IMAGE [--docker]`, also part of `make bench-docker` where Debian's
 `docker-registry` is (and, for the last row, `dockerd` and root).
 """
 
@@ -41,7 +41,7 @@ def rows(image: Image, store: Store, *, rounds: int, docker: bool = True) -> lis
     """Return the rows about pushes; none without a registry."""
     if shutil.which("docker-registry") is None:
         return []
-    with _registry() as host:
+    with registry() as host:
         times = by_turns(
             rounds,
             compressing=lambda: stopwatch(lambda: _compress(image, store)),
@@ -90,7 +90,8 @@ def _name(host: str, repository: str) -> Reference:
 
 
 @contextlib.contextmanager
-def _registry() -> Iterator[str]:
+def registry() -> Iterator[str]:
+    """Run Debian's registry on loopback; yield its host and port."""
     with tempfile.TemporaryDirectory(prefix="bench-registry-") as folder, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

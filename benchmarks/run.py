@@ -20,7 +20,6 @@ import time
 import build_times
 import capture_times
 import example
-import push_times
 import run_times
 from table import Row, markdown
 
@@ -49,8 +48,6 @@ def measure(python: str, folder: str, *, rounds: int) -> list[Row]:
     rows += cold
     _say("later starts and imports")
     rows += run_times.rows(image, store, python, rounds=rounds)
-    _say("pushes")
-    rows += push_times.rows(image, store, rounds=rounds)
     for number in range(1, rounds):
         shutil.rmtree(os.path.join(folder, f"store-{number}"))
     _say("changes")

@@ -100,22 +100,23 @@ class Engine:
 
     def connect(self, port):
         """Return a connection to a port of the engine's loopback."""
-        return self._in_its_network(lambda: socket.create_connection(("127.0.0.1", port), 5))
+        return self.inside(lambda: socket.create_connection(("127.0.0.1", port), 5))
 
     def listen(self, address="127.0.0.1"):
         """Return a socket that listens on some port of the engine's machine."""
-        return self._in_its_network(lambda: socket.create_server((address, 0)))
+        return self.inside(lambda: socket.create_server((address, 0)))
 
-    def _in_its_network(self, make):
+    def inside(self, make):
+        """Return what `make` returns in the engine's network."""
         made = []
 
-        def inside():
+        def enter():
             with open(f"/proc/{self.process.pid}/ns/net") as namespace:
                 if ctypes.CDLL(None).setns(namespace.fileno(), _CLONE_NEWNET):
                     raise OSError("setns")
             made.append(make())
 
-        thread = threading.Thread(target=inside)  # a namespace belongs to a thread
+        thread = threading.Thread(target=enter)  # a namespace belongs to a thread
         thread.start()
         thread.join()
         return made[0]

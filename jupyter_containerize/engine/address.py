@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,14 +39,14 @@ def addresses(environ: Mapping[str, str]) -> tuple[Address, ...]:
 
     As the `docker` command chooses: DOCKER_HOST, then DOCKER_CONTEXT or the current context;
     where the default context is meant, the sockets that exist here, rootless ones and podman's
-    included. Errors: `no-such-context`, `docker-sdk-missing`.
+    included. Errors: `no-such-context`.
     """
     host = environ.get("DOCKER_HOST", "")
     if host:
         return (_from_host(host, environ),)
     context = environ.get("DOCKER_CONTEXT", "") or _current_context(environ)
     if context not in ("", "default"):
-        return (_from_context(context),)
+        return (_from_context(context, environ),)
     return tuple(Address(f"unix://{path}", "its socket") for path in _sockets(environ))
 
 
@@ -59,28 +61,27 @@ def _from_host(host: str, environ: Mapping[str, str]) -> Address:
     return _with_keys(Address(url, "DOCKER_HOST", tls=True, verify=verify), folder)
 
 
-def _from_context(name: str) -> Address:
-    from .sdk import sdk  # noqa: PLC0415 - only contexts need it
+def _from_context(name: str, environ: Mapping[str, str]) -> Address:
+    """Read what `docker context create` wrote (the SDK misses it where there is no config.json).
 
-    docker = sdk()
+    Source: docker/cli, cli/context/store: folders are named by the SHA-256 of the context's name.
+    """
+    folder = os.path.join(_config_folder(environ), "contexts")
+    digest = hashlib.sha256(name.encode()).hexdigest()
     try:
-        context = docker.context.ContextAPI.get_context(name)
-    except Exception as error:
-        raise _no_such_context(name, str(error)) from error
-    if context is None:
-        raise _no_such_context(name, "")
-    endpoint: dict[str, Any] = context.endpoints.get("docker", {})
-    url = endpoint.get("Host", "")
-    if not url:
-        raise _no_such_context(name, "It names no Docker endpoint.")
+        with open(os.path.join(folder, "meta", digest, "meta.json"), encoding="utf-8") as file:
+            endpoint: dict[str, Any] = json.load(file)["Endpoints"]["docker"]
+        url = str(endpoint["Host"])
+    except (OSError, ValueError) as error:
+        raise _no_such_context(name, getattr(error, "strerror", None) or str(error)) from error
+    except (KeyError, TypeError) as error:
+        raise _no_such_context(name, "It names no Docker endpoint.") from error
     address = Address(url, f"the context {name!r}")
-    if not url.startswith(("tcp://", "https://")):
-        return address
-    folder = os.path.join(context.tls_path or "", "docker")
-    if not os.path.isdir(folder):
+    keys = os.path.join(folder, "tls", digest, "docker")
+    if not url.startswith(("tcp://", "https://")) or not os.path.isdir(keys):
         return address
     verify = not endpoint.get("SkipTLSVerify", False)
-    return _with_keys(Address(url, address.source, tls=True, verify=verify), folder)
+    return _with_keys(Address(url, address.source, tls=True, verify=verify), keys)
 
 
 def _with_keys(address: Address, folder: str) -> Address:
@@ -99,8 +100,6 @@ def _config_folder(environ: Mapping[str, str]) -> str:
 
 
 def _current_context(environ: Mapping[str, str]) -> str:
-    import json  # noqa: PLC0415 - only where there is a file to read
-
     path = os.path.join(_config_folder(environ), "config.json")
     with (
         contextlib.suppress(OSError, ValueError, AttributeError),

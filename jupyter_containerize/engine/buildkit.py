@@ -68,8 +68,7 @@ def build(chosen: Command, context: str, *, tag: str, engine: Engine) -> Iterato
     said: list[str] = []
     step = ""
     try:
-        assert process.stderr is not None  # noqa: S101 - it is a pipe
-        for line in process.stderr:
+        for line in process.stderr or ():
             text = line.rstrip("\n")
             said = [*said[-40:], text]
             if match := _STEP.fullmatch(text):
@@ -90,7 +89,10 @@ def build(chosen: Command, context: str, *, tag: str, engine: Engine) -> Iterato
 
 
 def _environment(address: Address) -> dict[str, str]:
-    """Return the variables by which the command finds the same engine."""
+    """Return the variables by which the command finds the same engine.
+
+    What the user's settings name it finds by them, with keys; one of several sockets it may not.
+    """
     if address.source != "its socket":
         return {}
     return {"DOCKER_HOST": address.url, "DOCKER_CONTEXT": ""}

@@ -87,7 +87,10 @@ class RecipeOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How an image is run; the same meanings as in `RunSpec`."""
+    """How an image is run; the same meanings as in `RunSpec`.
+
+    Without `restart` the kind of image and the runtime decide.
+    """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -96,6 +99,6 @@ class RunOptions:
     limits: Limits = field(default_factory=Limits)
     ports: tuple[Port, ...] = ()
     gpus: str = ""
-    restart: Restart = Restart.NEVER
+    restart: Restart | None = None
     workers: int = 1
     cluster: ClusterOptions = field(default_factory=ClusterOptions)

@@ -272,7 +272,6 @@ class ImagePlan:
 
     `name` is the reference the image gets unless the user names another.
     `interpreter` is the kernel's executable on this machine: builders compile `.pyc` with it.
-    `recipe` is there for builders that make the image from a Dockerfile.
     `recipe` is there for a builder that works from a Dockerfile.
     """
 

@@ -71,8 +71,11 @@ class ServeRequest:
     capture: CaptureOptions = field(default_factory=CaptureOptions)
     name: str = ""
     base: str = "host"
+    pull: bool = False
+    slim: bool = False
     builder: str = ""
     output: str = ""
+    to: str = ""
     run: bool = False
     detach: bool = False
     port: int = 0

@@ -18,19 +18,19 @@ from ..model.image import Image
 from . import tar
 from .disk import copy_bytes, require_space, writing
 from .documents import hex_of
-from .layout import LAYOUT, blobs_of, index_of
+from .layout import LAYOUT, blobs_of, contents
 from .store import Store
 
 _ENTRY_BYTES = 2 * tar.BLOCK
 _CHUNK_BYTES = 1 << 20
 
 
-def write_oci(image: Image, *, store: Store, path: str) -> None:
-    """Write `image`, and nothing else, as the tar of an OCI layout, replacing the file `path`.
+def write_oci(*images: Image, store: Store, path: str) -> None:
+    """Write the image (one a platform) as the tar of an OCI layout, replacing the file `path`.
 
     Errors: `output-exists` (it is no file), `no-space`, `store-read-only`.
     """
-    _write(_oci_parts(image, store), image, store=store, path=path)
+    _write(_oci_parts(*images, store=store), *images, store=store, path=path)
 
 
 def write_docker(image: Image, *, store: Store, path: str) -> None:
@@ -42,7 +42,7 @@ def stream_oci(image: Image, *, store: Store, absent: Collection[str] = ()) -> I
     """Yield what `write_oci` writes, without the layers whose diff IDs are `absent`."""
     left_out = {layer.digest for layer in image.layers if layer.diff_id in absent}
     names = {f"blobs/sha256/{hex_of(digest)}" for digest in left_out}
-    return _stream(part for part in _oci_parts(image, store) if part.name not in names)
+    return _stream(part for part in _oci_parts(image, store=store) if part.name not in names)
 
 
 def stream_docker(image: Image, *, store: Store, absent: Collection[str] = ()) -> Iterator[bytes]:
@@ -60,13 +60,15 @@ class _Part:
     source: str = ""
 
 
-def _oci_parts(image: Image, store: Store) -> Iterator[_Part]:
+def _oci_parts(*images: Image, store: Store) -> Iterator[_Part]:
+    made = contents(*images, store=store)
     yield _Part("oci-layout", dumps(LAYOUT))
-    yield _Part("index.json", dumps(index_of(image, store)))
+    yield _Part("index.json", dumps(made.index))
     yield _Part("blobs/")
     yield _Part("blobs/sha256/")
-    for digest in sorted(blobs_of(image)):
-        yield _Part(f"blobs/sha256/{hex_of(digest)}", source=store.blob_path(digest))
+    for digest in sorted((*made.blobs, *made.documents)):
+        name, data = f"blobs/sha256/{hex_of(digest)}", made.documents.get(digest)
+        yield _Part(name, data) if data else _Part(name, source=store.blob_path(digest))
 
 
 def _docker_parts(image: Image, store: Store) -> Iterator[_Part]:
@@ -120,12 +122,13 @@ def check(path: str) -> None:
         )
 
 
-def _write(parts: Iterable[_Part], image: Image, *, store: Store, path: str) -> None:
+def _write(parts: Iterable[_Part], *images: Image, store: Store, path: str) -> None:
     """Make the parts the file `path` when all went well, else leave nothing."""
     check(path)
     temporary = f"{path}.{secrets.token_hex(4)}.tmp"
     with store.in_use(), writing(path):
-        sizes = [os.stat(store.blob_path(digest)).st_size for digest in blobs_of(image)]
+        digests = {digest for image in images for digest in blobs_of(image)}
+        sizes = [os.stat(store.blob_path(digest)).st_size for digest in digests]
         folder = os.path.dirname(os.path.abspath(path))
         os.makedirs(folder, exist_ok=True)
         require_space(folder, sum(size + _ENTRY_BYTES for size in sizes))

@@ -59,6 +59,21 @@ def _runtime(config: ImageConfig) -> dict[str, Any]:
     return {key: value for key, value in runtime.items() if value}
 
 
+def descriptor(digest: str, size_bytes: int, platform: Platform) -> dict[str, Any]:
+    """Return what an index says of one platform's manifest."""
+    return {
+        "mediaType": MANIFEST_TYPE,
+        "digest": digest,
+        "size": size_bytes,
+        "platform": {"architecture": platform.architecture, "os": platform.os},
+    }
+
+
+def index_json(manifests: Sequence[Mapping[str, Any]], **more: Any) -> dict[str, Any]:
+    """Return an image index of these descriptors. Source: image-spec 1.1, image-index.md."""
+    return {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": list(manifests), **more}
+
+
 def manifest_json(
     *,
     config_digest: str,

@@ -1,10 +1,16 @@
-"""An image as an OCI layout folder. Source: OCI image-spec 1.1, image-layout.md."""
+"""An image as an OCI layout folder, or one of several platforms.
+
+Source: OCI image-spec 1.1, image-layout.md.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ContainerizeError
@@ -13,7 +19,7 @@ from ..model.image import Image
 from ..model.reference import Reference
 from .disk import copy_bytes, read_or_none, require_space, write_atomically, writing
 from .documents import hex_of
-from .image import INDEX_TYPE, MANIFEST_TYPE, REF_NAME
+from .image import INDEX_TYPE, REF_NAME, descriptor, index_json
 from .store import Store
 
 LAYOUT = {"imageLayoutVersion": "1.0.0"}
@@ -22,8 +28,38 @@ _OURS = "io.jupyter-containerize.layout"
 _CONTAINERD_NAME = "io.containerd.image.name"
 
 
-def write(image: Image, *, store: Store, path: str) -> None:
-    """Write `image`, and nothing else, as the layout folder `path`.
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a layout holds: `index` is its index.json, `blobs` lie in the store, `documents` do not."""
+
+    index: Mapping[str, Any]
+    blobs: tuple[str, ...]
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def contents(*images: Image, store: Store) -> Contents:
+    """Return the layout of one image, or of one for several platforms: an index below index.json.
+
+    Either way index.json lists one thing, for a second one makes skopeo fail.
+    """
+    blobs = tuple(dict.fromkeys(digest for image in images for digest in blobs_of(image)))
+    found = [
+        descriptor(image.digest, os.stat(store.blob_path(image.digest)).st_size, image.platform)
+        for image in images
+    ]
+    documents = {}
+    if len(images) > 1:
+        data = dumps(index_json(found))
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        documents[digest] = data
+        found = [{"mediaType": INDEX_TYPE, "digest": digest, "size": len(data)}]
+    if images[0].names:
+        found[0]["annotations"] = _names(Reference.parse(images[0].names[0]))
+    return Contents(_index(found), blobs, documents)
+
+
+def write(*images: Image, store: Store, path: str) -> None:
+    """Write the image (one a platform), and nothing else, as the layout folder `path`.
 
     A layout that we wrote is replaced, at once for readers: by its new index. Blobs that
     both have are not written again. Errors: `output-exists` (a folder with something else
@@ -33,17 +69,19 @@ def write(image: Image, *, store: Store, path: str) -> None:
     folder = os.path.join(path, "blobs", "sha256")
     with store.in_use(), writing(path):
         os.makedirs(folder, exist_ok=True)
-        digests = blobs_of(image)
-        missing = [digest for digest in digests if not _has(store, folder, digest)]
+        made = contents(*images, store=store)
+        missing = [digest for digest in made.blobs if not _has(store, folder, digest)]
         require_space(path, sum(os.stat(store.blob_path(digest)).st_size for digest in missing))
         # Before anything else, so that a layout whose writing was cut off counts as ours.
         if read_or_none(os.path.join(path, "index.json")) is None:
             write_atomically(os.path.join(path, "index.json"), dumps(_index([])))
         for digest in missing:
             _copy(store.blob_path(digest), os.path.join(folder, hex_of(digest)))
+        for digest, data in made.documents.items():
+            write_atomically(os.path.join(folder, hex_of(digest)), data)
         write_atomically(os.path.join(path, "oci-layout"), dumps(LAYOUT))
-        write_atomically(os.path.join(path, "index.json"), dumps(index_of(image, store)))
-        _keep_only(folder, {hex_of(digest) for digest in digests})
+        write_atomically(os.path.join(path, "index.json"), dumps(made.index))
+        _keep_only(folder, {hex_of(digest) for digest in (*made.blobs, *made.documents)})
 
 
 def blobs_of(image: Image) -> tuple[str, ...]:
@@ -52,18 +90,8 @@ def blobs_of(image: Image) -> tuple[str, ...]:
     return tuple(dict.fromkeys([image.digest, image.config_digest, *layers]))
 
 
-def index_of(image: Image, store: Store) -> dict[str, Any]:
-    """Return the layout's index: one manifest, for a second one makes skopeo fail."""
-    manifest: dict[str, Any] = {
-        "mediaType": MANIFEST_TYPE,
-        "digest": image.digest,
-        "size": os.stat(store.blob_path(image.digest)).st_size,
-        "platform": {"architecture": image.platform.architecture, "os": image.platform.os},
-    }
-    if image.names:
-        name = Reference.parse(image.names[0])
-        manifest["annotations"] = {REF_NAME: name.tag, _CONTAINERD_NAME: _in_full(name)}
-    return _index([manifest])
+def _names(name: Reference) -> dict[str, str]:
+    return {REF_NAME: name.tag, _CONTAINERD_NAME: _in_full(name)}
 
 
 def _in_full(name: Reference) -> str:
@@ -75,12 +103,7 @@ def _in_full(name: Reference) -> str:
 
 
 def _index(manifests: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "schemaVersion": 2,
-        "mediaType": INDEX_TYPE,
-        "manifests": manifests,
-        "annotations": {_OURS: "1"},
-    }
+    return index_json(manifests, annotations={_OURS: "1"})
 
 
 def check(path: str) -> None:

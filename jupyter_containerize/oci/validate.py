@@ -16,7 +16,7 @@ from typing import IO, Any, Protocol
 
 from ..errors import ContainerizeError
 from ..model.image import Image
-from .image import LAYER_TYPE
+from .image import INDEX_TYPE, LAYER_TYPE
 from .store import Store
 
 _CHUNK_BYTES = 1 << 20
@@ -79,7 +79,16 @@ class _Check:
         if not isinstance(manifests, list) or len(manifests) != 1:
             self.mismatches.append("index.json does not list exactly one manifest.")
         for descriptor in manifests or ():
+            self._listed(descriptor)
+
+    def _listed(self, descriptor: dict[str, Any]) -> None:
+        """Check a manifest, or each platform's in an index."""
+        if descriptor.get("mediaType") != INDEX_TYPE:
             self.manifest(descriptor)
+            return
+        index = self._document(descriptor, "index") or {}
+        for one in index.get("manifests", ()):
+            self.manifest(one)
 
     def manifest(self, descriptor: dict[str, Any]) -> None:
         """Check the manifest and all that it refers to."""

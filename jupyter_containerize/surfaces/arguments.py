@@ -125,11 +125,12 @@ def _capture(command: Parser) -> None:
         metavar="BASE",
         help="what lies under the image: host (default), an image's name, or oci:DIR",
     )
-    add(
-        "--platform",
-        metavar="OS/ARCH",
-        help="build for linux/arm64, say (needs --base); several with commas make one index",
-    )
+    if not command.prog.endswith("serve"):  # its object lives in this machine's kernel
+        add(
+            "--platform",
+            metavar="OS/ARCH",
+            help="build for linux/arm64, say (needs --base); several with commas make one index",
+        )
     add("--pull", **_FLAG, help="ask the registry whether it has a newer base")
     add("--slim", **_FLAG, help="leave out tests, type stubs, headers and static libraries")
     add(
@@ -257,7 +258,11 @@ def _running(command: Any, *, parameters: bool) -> None:
             metavar="[HOST:]PORT",
             help="reach the run's port from this machine; may be repeated",
         )
-        add("--restart", metavar="WHEN", help="start it again: no (default), on-failure, always")
+        add(
+            "--restart",
+            metavar="WHEN",
+            help="start it again: no, on-failure, always (docker; default: no, for a detached service on-failure)",
+        )
     _mount(command)
     add("--memory", metavar="SIZE", help="stop the run when it uses more")
     add("--cpus", metavar="N", help="let the run use so many processors' time")

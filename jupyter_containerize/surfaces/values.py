@@ -135,10 +135,10 @@ def gpus(text: str, option: str) -> str:
     return text
 
 
-def restart(text: str, option: str) -> Restart:
-    """Parse when to start a run again; "" is never."""
+def restart(text: str, option: str) -> Restart | None:
+    """Parse when to start a run again; "" leaves it open."""
     try:
-        return Restart(text or "no")
+        return Restart(text) if text else None
     except ValueError:
         raise _wrong(option, text, "a restart policy", "no, on-failure or always") from None
 

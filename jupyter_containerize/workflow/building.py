@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from dataclasses import replace
 from typing import Any
 
 from .. import guest
@@ -43,11 +44,11 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     store = open_store(request.store)
     builder = builder_named(request.builder)
     runtime_named(request.runtime)
+    platforms = _platforms(request)
     if request.output:
-        check_output(request.output)
+        check_output(request.output, several=len(platforms) > 1)
     if request.to:
-        loading.check()
-    _refuse_several(request)
+        loading.check(platforms)
     built: list[tuple[Image, Snapshot, ImagePlan]] = []
     for snapshot, image_plan in _plans(request, store, emit):
         found = findings(snapshot, image_plan)
@@ -56,15 +57,15 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
                 emit(FindingRaised(finding))
         refuse_blocking(found)
         if builder.name == "docker":
-            image_plan = _recipe(snapshot, image_plan, request, emit)  # noqa: PLW2901
+            image_plan = with_recipe(snapshot, image_plan, base=request.base, emit=emit)  # noqa: PLW2901
         with at_rest():
             image = builder.build(image_plan, store=store, emit=emit)
         remember(store, image, snapshot, image_plan)
         built.append((image, snapshot, image_plan))
-    index = _together(store, built)
+    images = _together(store, built)
     image, snapshot, image_plan = built[0]
     result = {
-        "index": index,
+        "index": [str(one.platform) for one in images] if len(images) > 1 else [],
         "image": image_summary(image, store),
         "layers": [to_json(layer) for layer in image.layers],
         "contents": _counts(snapshot),
@@ -74,42 +75,41 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     }
     if request.output:
         with step(emit, "output", "Writing the image out") as summary:
-            write_output(request.output, image, store=store)
+            write_output(request.output, *images, store=store)
             summary.text = request.output
     if request.to:
-        result["engine"] = loading.load(image, store=store, emit=emit)
+        result["engine"] = loading.load(*images, store=store, emit=emit)
     result.update(_run_and_verify(request, image, store, emit))
     return {**result, "image": image_summary(image, store)}
 
 
-def _refuse_several(request: BuildRequest) -> None:
-    if "," in request.platform and (request.output or request.to):
-        raise ContainerizeError(
-            "usage",
-            what="An image of several platforms goes to a registry only.",
-            why="Layouts, archives and engines get one platform each.",
-            fix="Build it, then: jupyter containerize push REF",
-        )
+def _platforms(request: BuildRequest) -> list[Platform]:
+    """Return the platforms to build for, this machine's first. Errors: `invalid-platform`."""
+    named = {Platform.parse(one) for one in request.platform.split(",") if one}
+    ordered = sorted(named, key=lambda one: (one != bases.of_machine(), str(one)))
+    return ordered or [bases.of_machine()]
 
 
-def _together(store: Store, built: list[tuple[Image, Snapshot, ImagePlan]]) -> list[str]:
-    """Let the name stand for all platforms' images; each keeps a name of its own."""
+def _together(store: Store, built: list[tuple[Image, Snapshot, ImagePlan]]) -> list[Image]:
+    """Let the name stand for all platforms' images, and return them under it.
+
+    In the store each keeps a name of its own.
+    """
     name = Reference.parse(built[0][2].name)
     if len(built) == 1:
         indexes.forget(store, name)
-        return []
+        return [built[0][0]]
     for image, _, image_plan in built:
         own = name.with_tag(f"{name.tag}-{image_plan.platform.architecture}")
         store.tag(image, own)
     store.tag(built[0][0], name)
     indexes.remember(store, name, [image for image, _, _ in built])
-    return [str(image_plan.platform) for _, _, image_plan in built]
+    return [replace(image, names=(str(name),)) for image, _, _ in built]
 
 
 def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     """Return what an image would contain, why, and which layers are there already."""
     store = open_store(request.store)
-    _refuse_several(request)
     snapshot, image_plan = _plans(request, store, emit)[0]
     known = builder_named(request.builder).known_layers(image_plan, store=store)
     layers = [
@@ -136,13 +136,11 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
 def _plans(request: BuildRequest, store: Store, emit: Emit) -> list[tuple[Snapshot, ImagePlan]]:
     """Return a snapshot and a plan for each platform, this machine's first."""
     creation_date()  # what is wrong is told before work begins
-    platforms = {Platform.parse(one) for one in request.platform.split(",") if one}
-    ordered = sorted(platforms, key=lambda one: (one != bases.of_machine(), str(one)))
     # An engine's own images are a Dockerfile's base, not the plan's.
     base = "host" if request.builder == "docker" else request.base
     chosen = [
         bases.choose(base, platform=one, refresh=request.pull, store=store, emit=emit)
-        for one in ordered or [bases.of_machine()]
+        for one in _platforms(request)
     ]
     record = _record(request, emit)
     with at_rest(), step(emit, "capture", "Looking at what the notebook uses") as summary:
@@ -178,18 +176,16 @@ def _plan(
     return snapshot, image_plan
 
 
-def _recipe(
-    snapshot: Snapshot, image_plan: ImagePlan, request: BuildRequest, emit: Emit
-) -> ImagePlan:
+def with_recipe(snapshot: Snapshot, image_plan: ImagePlan, *, base: str, emit: Emit) -> ImagePlan:
     """Return the plan with the Dockerfile that the engine is to build."""
     from ..builders.docker import has_buildkit  # noqa: PLC0415 - only for this builder
-    from .recipes import with_recipe  # noqa: PLC0415 - as above
+    from .recipes import recipe_of  # noqa: PLC0415 - as above
 
-    base = "" if request.base in ("", "host") else request.base
-    made = with_recipe(snapshot, image_plan, buildkit=has_buildkit(), base=base)
-    for finding in made.recipe.findings if made.recipe else ():
+    wanted = "" if base in bases.HOST else base
+    made = recipe_of(snapshot, image_plan, buildkit=has_buildkit(), base=wanted)
+    for finding in made.findings:
         emit(FindingRaised(finding))
-    return made
+    return replace(image_plan, recipe=made)
 
 
 def _record(request: BuildRequest, emit: Emit) -> dict[str, Any]:

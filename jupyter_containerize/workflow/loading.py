@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from ..errors import ContainerizeError
 from ..model.event import Emit
 from ..model.image import Image
+from ..model.platform import Platform
 from ..oci.store import Store
 from .steps import step
 
 
-def check() -> None:
-    """See that an engine answers, before any work. Errors: `no-engine`, `docker-sdk-missing`, …."""
+def check(platforms: Sequence[Platform] = ()) -> None:
+    """See that an engine answers, and has use for one of several platforms, before any work.
+
+    Errors: `no-engine`, `docker-sdk-missing`, `platform-mismatch`, ….
+    """
     from ..engine.client import Engine  # noqa: PLC0415 - the SDK's extra may not be installed
 
-    Engine.connect()
+    engine = Engine.connect()
+    if len(platforms) > 1 and engine.facts.platform not in platforms:
+        names = ", ".join(map(str, platforms))
+        raise ContainerizeError(
+            "platform-mismatch",
+            what=f"The image is for {names}; the Docker engine runs {engine.facts.platform}.",
+            fix=f"Build for the engine's platform too: --platform {engine.facts.platform}",
+        )
 
 
-def load(image: Image, *, store: Store, emit: Emit) -> dict[str, Any]:
-    """Load `image`; return the engine, its name for the image, and what had to be sent."""
+def load(*images: Image, store: Store, emit: Emit) -> dict[str, Any]:
+    """Load the image, of several platforms' the engine's own.
+
+    Return the engine, its name for the image, and what had to be sent.
+    """
     from ..engine.client import Engine  # noqa: PLC0415 - as above
     from ..runtimes.docker.loading import Loading  # noqa: PLC0415 - as above
 
     engine = Engine.connect()
+    fitting = [one for one in images if one.platform == engine.facts.platform]
+    image = (fitting or images)[0]
     with step(emit, "load", "Putting the image into Docker") as summary:
         loaded = Loading(image, engine, store, emit).run()
         summary.text = (

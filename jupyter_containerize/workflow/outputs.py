@@ -11,26 +11,37 @@ from ..model.image import Image
 from ..oci import archive, layout
 from ..oci.store import Store
 
+_DOCKER = "docker-archive"
 _WRITERS: dict[str, Callable[..., None]] = {
     "oci": layout.write,
     "oci-archive": archive.write_oci,
-    "docker-archive": archive.write_docker,
+    _DOCKER: archive.write_docker,
 }
 
 
-def check_output(output: str) -> None:
-    """Refuse an output that could not be written, before any work. Errors: `output-exists`."""
+def check_output(output: str, *, several: bool = False) -> None:
+    """Refuse an output that could not be written, before any work.
+
+    Errors: `output-exists`, `one-platform-only`.
+    """
     kind, _, path = output.partition(":")
+    if several and kind == _DOCKER:
+        raise ContainerizeError(
+            "one-platform-only",
+            what="A Docker archive holds one platform.",
+            why="Its format knows no index of several.",
+            fix=f"Write --output oci-archive:{path} or oci:DIR, or name one --platform.",
+        )
     (layout if kind == "oci" else archive).check(path)
 
 
-def write_output(output: str, image: Image, *, store: Store) -> None:
-    """Write `image` to `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
+def write_output(output: str, *images: Image, store: Store) -> None:
+    """Write an image (one a platform) to `oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`.
 
     Errors: `output-exists`, `no-space`, `store-read-only`.
     """
     kind, _, path = output.partition(":")
-    _WRITERS[kind](image, store=store, path=path)
+    _WRITERS[kind](*images, store=store, path=path)
 
 
 def copy_folder(source: str, target: str) -> None:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from typing import Any
 
 from ..errors import ContainerizeError
 from ..model.codec import to_json
 from ..model.event import Emit, FindingRaised
+from ..model.image import Image
 from ..model.options import PlanOptions, RecipeOptions
-from ..model.plan import ImagePlan
+from ..model.plan import ARTIFACT_FOLDER, ROOT, FileContent, ImagePlan, Recipe
 from ..model.request import ExportRequest
 from ..model.snapshot import Snapshot
+from ..oci.store import Store
 from ..planning import plan as make_plan
 from ..planning.dockerfile import recipe
 from ..planning.requirements import pins
-from .records import open_store, plan_of, resolve, snapshot_of
+from .records import files_of_image, open_store, plan_of, resolve, snapshot_of
 from .steps import step
 
 _TIMEOUT_S = 120
@@ -46,18 +50,32 @@ def export(request: ExportRequest, *, emit: Emit) -> dict[str, Any]:
         )
     plan = _planned_again(snapshot, plan)
     with step(emit, "export", "Writing the Dockerfile") as summary:
-        made = with_recipe(snapshot, plan, buildkit=True, base=request.base)
-        assert made.recipe is not None  # noqa: S101 - just made
-        for finding in made.recipe.findings:
+        made = recipe_of(snapshot, plan, buildkit=True, base=request.base)
+        for finding in made.findings:
             emit(FindingRaised(finding))
-        write_context(made.recipe, request.output)
+        with tempfile.TemporaryDirectory(prefix="artifact-") as folder:
+            write_context(_with_artifact(made, image, store, folder), request.output)
         summary.text = request.output
     return {
         "folder": request.output,
         "image": plan.name,
-        "files": [file.path for file in made.recipe.files],
-        "findings": [to_json(finding) for finding in made.recipe.findings],
+        "files": [file.path for file in made.files],
+        "findings": [to_json(finding) for finding in made.findings],
     }
+
+
+def _with_artifact(made: Recipe, image: Image, store: Store, folder: str) -> Recipe:
+    """Return the recipe with what a kernel saved for it: that is in the image alone by now."""
+    copies = files_of_image(store, image, ARTIFACT_FOLDER, folder=folder)
+    files = []
+    for file in made.files:
+        copy = copies.get(f"{ROOT}/{file.path.partition('/')[2]}")
+        if copy is not None:
+            status = os.stat(copy)
+            content = FileContent(copy, status.st_size, status.st_mtime_ns)
+            file = dataclasses.replace(file, content=content)  # noqa: PLW2901 - that one alone
+        files.append(file)
+    return dataclasses.replace(made, files=tuple(files))
 
 
 def _planned_again(snapshot: Snapshot, plan: ImagePlan) -> ImagePlan:
@@ -70,13 +88,11 @@ def _planned_again(snapshot: Snapshot, plan: ImagePlan) -> ImagePlan:
     return make_plan(snapshot, options)
 
 
-def with_recipe(
-    snapshot: Snapshot, plan: ImagePlan, *, buildkit: bool, base: str = ""
-) -> ImagePlan:
-    """Return the plan with the recipe that a Docker engine builds it from."""
+def recipe_of(snapshot: Snapshot, plan: ImagePlan, *, buildkit: bool, base: str = "") -> Recipe:
+    """Return the recipe that a Docker engine builds the plan's image from."""
     hashes, why = _hashes(snapshot)
     options = RecipeOptions(base=base, hashes=hashes, why_no_hashes=why, buildkit=buildkit)
-    return dataclasses.replace(plan, recipe=recipe(snapshot, plan, options))
+    return recipe(snapshot, plan, options)
 
 
 def _hashes(snapshot: Snapshot) -> tuple[dict[str, tuple[str, ...]], str]:

@@ -14,6 +14,7 @@ from ..model.image import Image
 from ..model.plan import ImagePlan
 from ..model.snapshot import Snapshot
 from ..model.verdict import Verdict
+from ..oci.disk import copy_bytes
 from ..oci.store import Store
 from ..oci.tar_reader import MemberKind, members
 
@@ -93,6 +94,25 @@ def file_in_image(store: Store, image: Image, path: str) -> bytes | None:
         finally:
             os.close(descriptor)
     return None
+
+
+def files_of_image(store: Store, image: Image, below: str, *, folder: str) -> dict[str, str]:
+    """Copy an image's files below a folder of it into `folder`; return image path to copy.
+
+    For folders that only we write to: links and whiteouts are not heeded.
+    """
+    start, found = below.strip("/").encode() + b"/", dict[str, str]()
+    for layer in image.layers:
+        with open(store.blob_path(layer.digest), "rb") as tar:
+            for member in members(tar.fileno()):
+                name = member.name.lstrip(b"./")
+                if member.kind is not MemberKind.FILE or not name.startswith(start):
+                    continue
+                path = os.path.join(folder, str(len(found)))
+                with open(path, "wb") as target:
+                    copy_bytes(tar.fileno(), target.fileno(), member.offset, member.size_bytes)
+                found["/" + os.fsdecode(name)] = path
+    return found
 
 
 def put_verdict(store: Store, verdict: Verdict) -> None:

@@ -12,7 +12,7 @@ from ..model.options import RunOptions
 from ..model.plan import LABEL_KIND, ImageKind
 from ..model.reasons import Finding, Severity
 from ..model.request import LogsRequest, OutputsRequest, RunRequest, RunsRequest, StopRequest
-from ..model.run import Run, RunSpec, RunState
+from ..model.run import Restart, Run, RunSpec, RunState
 from ..oci.store import Store
 from ..runtimes.protocol import Runtime, Storyteller
 from . import clusters, sweeps
@@ -90,7 +90,7 @@ def run_image(
             limits=options.limits,
             ports=options.ports,
             gpus=options.gpus,
-            restart=options.restart,
+            restart=options.restart or Restart.NEVER,
             workers=options.workers,
             cluster=options.cluster,
             entrypoint=entrypoint,

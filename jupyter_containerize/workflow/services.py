@@ -14,7 +14,7 @@ from ..model.event import Emit, LogLine
 from ..model.image import Image
 from ..model.options import RunOptions
 from ..model.plan import ARTIFACT_FOLDER, SERVICE_PORT
-from ..model.run import Port, Run
+from ..model.run import Port, Restart, Run
 from ..model.verdict import CellOutcome, CellVerdict, Verdict, VerdictState
 from ..oci.store import Store
 from ..proof import answers
@@ -74,14 +74,20 @@ def follow(
 ) -> Run:
     """Run the service, say where it is and how to ask it, and follow its log until it ends.
 
-    Without a port in `options` any free one of this machine leads to it.
+    Without a port in `options` any free one of this machine leads to it. A Docker engine starts a
+    service that nobody follows again if it fails, unless `options` say otherwise.
     """
     artifact = _document(store, image, "artifact.json")
     if runtime == clusters.KUBERNETES:
         port = next((one.host for one in options.ports), 0)
         return deploying.serve(image, options, port=port, detach=detach, store=store, emit=emit)
     chosen = runtime_named(runtime)
-    open_ = dataclasses.replace(options, ports=options.ports or (Port(0, SERVICE_PORT),))
+    again = Restart.ON_FAILURE if detach and chosen.name == "docker" else None
+    open_ = dataclasses.replace(
+        options,
+        ports=options.ports or (Port(0, SERVICE_PORT),),
+        restart=options.restart or again,
+    )
     with step(
         emit, "run", f"Starting {image.names[0] if image.names else image.digest}"
     ) as summary:

@@ -27,8 +27,9 @@ from ..model.snapshot import Notebook, Snapshot
 from ..model.verdict import VerdictState
 from ..oci.store import Store
 from ..planning import plan as make_plan
+from ..planning.slim import slimmed
 from ..runtimes.ports import published
-from . import bases, building, compiling, services
+from . import bases, building, compiling, loading, services
 from .choices import builder_named, runtime_named
 from .collector import at_rest
 from .contents import findings
@@ -51,7 +52,11 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
             pass  # a port that is taken is told before work begins
     if request.output:
         check_output(request.output)
-    base = bases.choose(request.base, refresh=False, store=store, emit=emit)
+    if request.to:
+        loading.check()
+    # An engine's own images are a Dockerfile's base, not the plan's.
+    under = "host" if builder.name == "docker" else request.base
+    base = bases.choose(under, refresh=request.pull, store=store, emit=emit)
     with _workplace(request) as folder:
         record, saved = _saved(request, folder, emit)
         notebook = serving.serve_cells(
@@ -71,6 +76,8 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
             if finding.severity is not Severity.BLOCKING:
                 emit(FindingRaised(finding))
         building.refuse_blocking(findings(snapshot, plan))
+        if builder.name == "docker":
+            plan = building.with_recipe(snapshot, plan, base=request.base, emit=emit)
         with at_rest():
             image = builder.build(plan, store=store, emit=emit)
         remember(store, image, snapshot, plan)
@@ -88,6 +95,8 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
         with step(emit, "output", "Writing the image out") as summary:
             write_output(request.output, image, store=store)
             summary.text = request.output
+    if request.to:
+        result["engine"] = loading.load(image, store=store, emit=emit)
     run, verdict = services.prove(
         image, request.options, runtime=request.runtime, store=store, emit=emit
     )
@@ -181,6 +190,8 @@ def _planner(
             count = len(snapshot.distributions)
             summary.text = f"{count} package{'s' if count != 1 else ''}"
         snapshot = bases.fitted(snapshot, base, store=store, emit=emit)
+        if request.slim:
+            snapshot = slimmed(snapshot)
         return snapshot, _plan(request, snapshot, base, emit)
 
     return plan_of

@@ -125,6 +125,13 @@ def test_on_failure_it_is_started_again(start, store):
     assert (run.state, run.exit_code) == (RunState.SUCCEEDED, 0)
 
 
+def test_what_fails_time_after_time_is_not_started_for_ever(start, store):
+    run = start("echo once more; exit 3", restart=Restart.ON_FAILURE)
+    run = RUNTIME.wait(run.id, store=store, timeout_s=WAIT_S)
+    assert (run.state, run.exit_code) == (RunState.FAILED, 3)
+    assert log_of(run).count("once more\n") == 6, "the first time and five more"
+
+
 def test_images_from_elsewhere_have_the_same_places(start, store, tiny_images):
     files = tiny_images.busybox_files()
     del files["/tmp"], files["/outputs"]

@@ -29,9 +29,11 @@ from jupyter_containerize.model.plan import (
     LinkContent,
 )
 from jupyter_containerize.model.platform import Platform
+from jupyter_containerize.model.reference import Reference
 from jupyter_containerize.oci import archive, layout
 from jupyter_containerize.oci.store import Store
 from jupyter_containerize.oci.unpack import unpack_layers
+from jupyter_containerize.oci.validate import validate_layout
 
 LONG = "/".join(["d" * 60] * 6) + "/" + "n" * 250
 
@@ -89,6 +91,36 @@ def run(*command):
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("form", ["oci:both", "oci-archive:both.tar"])
+def test_two_platforms_are_one_index_that_skopeo_reads(require, image, tmp_path, form):
+    require(shutil.which("skopeo"), "skopeo")
+    store, built = image
+    other = store.add_image(
+        layers=built.layers[:1],
+        config=built.config,
+        platform=Platform("linux", "arm64"),
+        created=built.created,
+        name=Reference.parse("shop/model:v1-arm64"),
+    )
+    kind, _, name = form.partition(":")
+    write = layout.write if kind == "oci" else archive.write_oci
+    write(built, other, store=store, path=str(tmp_path / name))
+
+    place = f"{kind}:{tmp_path / name}"
+    index = json.loads(run("skopeo", "inspect", "--raw", place))
+    assert [one["platform"]["architecture"] for one in index["manifests"]] == ["amd64", "arm64"]
+    assert [one["digest"] for one in index["manifests"]] == [built.digest, other.digest]
+    for architecture in ("amd64", "arm64"):
+        config = run("skopeo", "--override-arch", architecture, "inspect", "--config", place)
+        assert json.loads(config)["architecture"] == architecture
+    run("skopeo", "copy", "-q", "--all", place, f"oci:{tmp_path / 'copy'}")
+    assert validate_layout(str(tmp_path / name)) == validate_layout(str(tmp_path / "copy")) == ()
+    copied = json.loads(run("skopeo", "inspect", "--raw", f"oci:{tmp_path / 'copy'}"))
+    victim = copied["manifests"][1]["digest"]
+    (tmp_path / "copy" / "blobs" / victim.replace(":", "/")).write_bytes(b"{}")
+    assert victim in validate_layout(str(tmp_path / "copy"))[0]
 
 
 @pytest.mark.parametrize("form", ["oci:layout", "oci-archive:oci.tar", "docker-archive:docker.tar"])

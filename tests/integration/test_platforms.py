@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -14,8 +15,10 @@ from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.model.event import ignore
 from jupyter_containerize.model.options import CaptureOptions
 from jupyter_containerize.model.request import BuildRequest, PushRequest, VerifyRequest
+from jupyter_containerize.oci.indexes import images_of
 from jupyter_containerize.oci.store import Store
-from jupyter_containerize.workflow import perform
+from jupyter_containerize.oci.validate import validate_layout
+from jupyter_containerize.workflow import loading, perform
 from jupyter_containerize.workflow.records import snapshot_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sklearn_edge" / "sklearn_edge.ipynb"
@@ -24,7 +27,7 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.needs_root]
 
 @pytest.fixture(scope="module")
 def both(environment, bookworm, tmp_path_factory, qemu):
-    """The example for two platforms, slim; the result and the store's folder."""
+    """The example for two platforms, slim, also as an archive; the result and the store's folder."""
     store = str(tmp_path_factory.mktemp("platforms"))
     request = BuildRequest(
         notebook=str(EXAMPLE),
@@ -33,6 +36,7 @@ def both(environment, bookworm, tmp_path_factory, qemu):
         platform="linux/amd64,linux/arm64",
         slim=True,
         name="edge:1",
+        output=f"oci-archive:{store}/both.tar",
         store=store,
     )
     return perform("build", request, emit=ignore), store
@@ -85,6 +89,31 @@ def test_two_platforms_are_one_index_in_a_registry(both, registry):
     assert status == 200
     places = [one["platform"]["architecture"] for one in json.loads(body)["manifests"]]
     assert places == ["amd64", "arm64"]
+
+
+def test_two_platforms_are_one_index_in_an_archive(both):
+    assert both[0]["index"] == ["linux/amd64", "linux/arm64"]
+    assert validate_layout(f"{both[1]}/both.tar") == ()
+
+
+def test_an_engine_gets_its_own_platform(both, docker_engine, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.socket)
+    store = Store.open(both[1])
+    loading.load(*reversed(images_of(store, "edge:1")), store=store, emit=ignore)
+    found = docker_engine.docker("inspect", "--format", "{{.Architecture}}", "edge:1-amd64")
+    assert found.strip() == "amd64"
+
+
+def test_what_holds_one_platform_only_is_refused_before_any_work(docker_engine, monkeypatch):
+    notebook = BuildRequest(notebook="/no/such.ipynb", platform="linux/arm64,linux/s390x")
+    with pytest.raises(ContainerizeError) as caught:
+        perform("build", replace(notebook, output="docker-archive:x.tar"), emit=ignore)
+    assert caught.value.code == "one-platform-only"
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.socket)
+    with pytest.raises(ContainerizeError) as caught:
+        perform("build", replace(notebook, to="docker"), emit=ignore)
+    assert caught.value.code == "platform-mismatch"
+    assert "--platform linux/amd64" in caught.value.fix
 
 
 def test_compiled_local_code_is_an_error_that_names_the_file(environment, bookworm, tmp_path):

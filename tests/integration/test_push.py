@@ -201,6 +201,23 @@ def test_a_registry_that_forgot_the_upload_gets_the_blob_anew(store, image, regi
     assert is_whole(registry, reference)
 
 
+@pytest.mark.usefixtures("small_chunks", "impatient")
+def test_a_line_that_keeps_breaking_is_given_several_chances(store, image, registry, proxy):
+    broken = []
+
+    def fault(request):
+        if request.method == "PATCH" and request.headers["Content-Range"].startswith("2097152-"):
+            broken.append(request.path)
+            return 300_000 if len(broken) <= 4 else None
+        return None
+
+    proxy.fault = fault
+    reference = name_in(proxy)
+    push(image, reference, store=store)
+    assert len(broken) == 5
+    assert is_whole(registry, reference)
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_the_registry_killed_in_the_middle_of_a_blob(store, image, registries, tmp_path):
     with registries.Registry(tmp_path / "registry") as own, registries.Proxy(own) as proxy:

@@ -13,7 +13,7 @@ from ...model.event import Emit, Event, LayerDone, Progress, ignore
 from ...model.image import Image, Layer
 from ...model.reference import Reference
 from .. import compression as layers
-from ..image import INDEX_TYPE, MANIFEST_TYPE, manifest_json
+from ..image import INDEX_TYPE, MANIFEST_TYPE, descriptor, index_json, manifest_json
 from ..pipeline import Cancelled
 from ..store import Store
 from .referrers import Attachment, attach
@@ -67,18 +67,9 @@ def push_index(
     for image in images:
         own = (attachments or {}).get(image.digest, ())
         put = _push_manifest(image, reference, store, emit, compression, tag="", attachments=own)
-        place = {"architecture": image.platform.architecture, "os": image.platform.os}
-        manifests.append(
-            {
-                "mediaType": MANIFEST_TYPE,
-                "digest": put.digest,
-                "size": len(put.data),
-                "platform": place,
-            }
-        )
-    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}
+        manifests.append(descriptor(put.digest, len(put.data), image.platform))
     repository = Repository.open(reference, write=True)
-    put = repository.put_manifest(dumps(index), INDEX_TYPE, tag=reference.tag)
+    put = repository.put_manifest(dumps(index_json(manifests)), INDEX_TYPE, tag=reference.tag)
     return replace(reference, digest=put.digest)
 
 

@@ -23,8 +23,11 @@ CHUNK_BYTES = 32 << 20
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
 _NO_CHUNKS = (400, 404, 405, 411, 413, 415, 416, 501)
 _LOST = (400, 404, 416)
-#: How often one blob may start from its beginning.
+#: How often one blob may start from its beginning when the registry refuses what it has got.
 _STARTS = 3
+#: The same when connections break: as often as one request is tried. distribution 2.8 drops an upload that
+#: broke within a chunk, however small: it tells where an upload stands only to whoever knows it already.
+_STARTS_WHEN_BROKEN = len(DELAYS_S) + 1
 
 #: Is told how many bytes of the blob have been sent so far.
 Advance = Callable[[int], None]
@@ -58,11 +61,12 @@ class Upload:
             except _NoChunksError:
                 chunked = False
             except _LostError as error:
-                if start == _STARTS:
+                if start >= error.starts:
                     raise error.problem from error
             else:
                 return True
             self.advance(0)
+            self.repository.client.pause(DELAYS_S[start - 1])
             place = self._begin("") or place
         raise AssertionError
 
@@ -111,7 +115,7 @@ class Upload:
             self.repository.client.pause(max(error.pause_s, DELAYS_S[1]))
             if self.repository.has_blob(self.digest, size_bytes=self.size_bytes):
                 return  # it had ended; only the answer was lost
-            raise _LostError(error.problem) from error
+            raise _LostError(error.problem, starts=_STARTS_WHEN_BROKEN) from error
         except ContainerizeError as problem:
             if problem.code in ("registry-refused", "registry-not-found"):
                 raise _LostError(problem) from problem
@@ -125,6 +129,7 @@ class Upload:
     def _chunks(self, place: str) -> str:
         """Send all chunks, each from where the registry stands; return the upload's place."""
         done = failures = 0
+        starts = _STARTS
         while done < self.size_bytes:
             end = min(done + CHUNK_BYTES, self.size_bytes)
             try:
@@ -146,6 +151,7 @@ class Upload:
                     raise error.problem from error
                 self.repository.client.pause(max(error.pause_s, DELAYS_S[failures]))
                 failures += 1
+                starts = _STARTS_WHEN_BROKEN  # the registry may notice only later, and drop it then
                 place, done = self._standing(place, error.problem)
                 continue
             if answer.status in _NO_CHUNKS:
@@ -154,11 +160,12 @@ class Upload:
                 problem = refused(
                     self.repository.registry, answer.status, answer.body, doing=self._doing
                 )
-                raise _LostError(problem)
+                raise _LostError(problem, starts=starts)
             place, failures = self._place(answer), 0
             before, done = done, _end_of(answer, end)
             if done <= before:
-                raise _LostError(refused(self.repository.registry, 416, b"", doing=self._doing))
+                problem = refused(self.repository.registry, 416, b"", doing=self._doing)
+                raise _LostError(problem, starts=starts)
         return place
 
     def _standing(self, place: str, problem: ContainerizeError) -> tuple[str, int]:
@@ -167,7 +174,7 @@ class Upload:
             "GET", place, doing=self._doing, expect=(204, 200, *_LOST)
         )
         if answer.status in _LOST:
-            raise _LostError(problem)
+            raise _LostError(problem, starts=_STARTS_WHEN_BROKEN)
         return answer.headers.get("location") or place, _end_of(answer, 0)
 
     def _body(self, start: int, end: int) -> Body:
@@ -192,9 +199,10 @@ class _NoChunksError(Exception):
 class _LostError(Exception):
     """What was sent is gone: the blob starts anew."""
 
-    def __init__(self, problem: ContainerizeError) -> None:
+    def __init__(self, problem: ContainerizeError, *, starts: int = _STARTS) -> None:
         super().__init__(str(problem))
         self.problem = problem
+        self.starts = starts
 
 
 def _end_of(answer: Answer, otherwise: int) -> int:

@@ -21,6 +21,8 @@ _TMP = "/tmp"  # noqa: S108 - the container's
 _SHM = "/dev/shm"  # noqa: S108 - the container's
 _SHM_BYTES = 1 << 30
 _NOBODY_SPECIAL = "1000:0"
+#: The engine counts from the start again once a container has lived for ten seconds.
+_FAILURES_IN_A_ROW = 5
 
 
 def container_name(run_id: str) -> str:
@@ -73,7 +75,7 @@ def _host_config(image: Image, spec: RunSpec, facts: Facts) -> dict[str, Any]:
         "NetworkMode": network_mode(spec),
         "ShmSize": _SHM_BYTES,
         "Mounts": _mounts(image, spec),
-        "RestartPolicy": {"Name": spec.restart.value},
+        "RestartPolicy": _restart_policy(spec.restart),
         "Init": facts.init,
     }
     if limits.memory_bytes is not None:
@@ -96,6 +98,14 @@ def _host_config(image: Image, spec: RunSpec, facts: Facts) -> dict[str, Any]:
     if facts.kind == "podman" and facts.rootless:
         host["UsernsMode"] = "keep-id"
     return host
+
+
+def _restart_policy(restart: Restart) -> dict[str, Any]:
+    """Return the engine's words. What fails at once, time after time, is not started for ever."""
+    policy: dict[str, Any] = {"Name": restart.value}
+    if restart is Restart.ON_FAILURE:
+        policy["MaximumRetryCount"] = _FAILURES_IN_A_ROW
+    return policy
 
 
 def network_mode(spec: RunSpec) -> str:

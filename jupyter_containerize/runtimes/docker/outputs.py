@@ -35,12 +35,11 @@ def unpack_entry(tar: tarfile.TarFile, entry: tarfile.TarInfo, target: str) -> s
         return _link(name, entry.linkname, path, root)
     if entry.islnk():
         return _hard_link(name, entry.linkname, path, root)
-    if not entry.isfile():
+    source = tar.extractfile(entry) if entry.isfile() else None
+    if source is None:
         return f"{name}: it is no file, folder or link"
     mode = 0o755 if entry.mode & 0o100 else 0o644
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    source = tar.extractfile(entry)
-    assert source is not None  # noqa: S101 - it is a file
     with open(descriptor, "wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
     os.utime(path, (entry.mtime, entry.mtime))

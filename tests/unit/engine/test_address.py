@@ -12,31 +12,13 @@ from jupyter_containerize.errors import ContainerizeError
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """A Docker config folder of our own, for us and for the SDK."""
+    """A Docker config folder of our own."""
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.setattr(
-        "docker.context.config.get_meta_dir", lambda name=None: meta_dir(tmp_path, name)
-    )
-    monkeypatch.setattr(
-        "docker.context.context.get_meta_dir", lambda name=None: meta_dir(tmp_path, name)
-    )
-    monkeypatch.setattr(
-        "docker.context.context.get_tls_dir", lambda name=None, **_: tls_dir(tmp_path, name)
-    )
     return tmp_path
 
 
-def meta_dir(folder, name=None):
-    place = folder / "contexts" / "meta"
-    return str(place / hashlib.sha256(name.encode()).hexdigest()) if name else str(place)
-
-
-def tls_dir(folder, name):
-    return str(folder / "contexts" / "tls" / hashlib.sha256(name.encode()).hexdigest())
-
-
 def context(folder, name, host, **fields):
-    place = meta_dir(folder, name)
+    place = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
     os.makedirs(place)
     with open(f"{place}/meta.json", "w") as file:
         json.dump(

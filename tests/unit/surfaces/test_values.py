@@ -105,7 +105,8 @@ def test_what_is_not_a_port(text):
 def test_processors_gpus_and_restarts():
     assert values.processors("0.5", "--cpus") == 0.5
     assert [values.gpus(text, "--gpus") for text in ("", "all", "2")] == ["", "all", "2"]
-    assert values.restart("", "--restart") is Restart.NEVER
+    assert values.restart("", "--restart") is None
+    assert values.restart("no", "--restart") is Restart.NEVER
     assert values.restart("always", "--restart") is Restart.ALWAYS
 
 
