@@ -84,6 +84,12 @@ def fake_cluster():
 
 
 @pytest.fixture(scope="session")
+def cluster_runs():
+    """The module tests/cluster_runs.py: a namespace of a real cluster, and what is done in it."""
+    return _module("cluster_runs")
+
+
+@pytest.fixture(scope="session")
 def serving_kernel(environment, tmp_path_factory):
     """`serving_kernel("serving")`: a `Kernel` of tests/serving_kernel.py in that environment."""
     module = _module("serving_kernel")

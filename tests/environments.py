@@ -99,6 +99,17 @@ PEERS: dict[str, list[str]] = {
     }.items()
 }
 
+#: Kernels with our package in them, for the tests against a real cluster: made on demand only.
+OF_CLUSTERS: dict[str, list[str]] = {
+    "cluster": [
+        *("-e", f"{ROOT}[kubernetes,registry]"),
+        "ipykernel",
+        "matplotlib",
+        "pandas",
+        "tensorflow-cpu",
+    ]
+}
+
 #: Environments over the system's own Python and packages.
 OF_THE_SYSTEM = {"torch": "/usr/bin/python3"}
 
@@ -110,7 +121,7 @@ def folder() -> Path:
 
 def python_of(name: str) -> Path:
     """Make the environment if it is missing or outdated; return its Python."""
-    requirements = (ENVIRONMENTS | PEERS)[name]
+    requirements = (ENVIRONMENTS | PEERS | OF_CLUSTERS)[name]
     wanted = "\n".join([sys.version, *requirements])
     digest = hashlib.sha256(wanted.encode()).hexdigest()
     place = folder() / name

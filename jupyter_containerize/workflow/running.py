@@ -184,7 +184,9 @@ def logs(request: LogsRequest, *, emit: Emit) -> dict[str, Any]:
     """Emit a run's output as `LogLine`s and return the run. Errors: `no-such-run`."""
     store = open_store(request.store)
     runtime, found = find_run(store, request.run)
-    if request.follow and not found.state.final:
+    # A service of a cluster has no end to be told as a story; its pods' lines are all there is.
+    tells = isinstance(runtime, Storyteller) and bool(found.endpoint)
+    if request.follow and not found.state.final and not tells:
         return {"run": run_summary(_followed(runtime, found.id, store, emit))}
     for text in runtime.logs(found.id, store=store, follow=request.follow):
         emit(LogLine(text))

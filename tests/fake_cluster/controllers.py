@@ -182,7 +182,7 @@ class Controllers:
         deployment = self.fake.objects.items.get((DEPLOYMENTS.format(namespace), name))
         if deployment is None:
             return
-        spec = deployment["spec"]
+        spec, observed = deployment["spec"], deployment["metadata"]["generation"]
         wanted = spec.get("replicas", 1)
         sets = [
             item for item in self.fake.all("replicasets", namespace) if _owned(item, deployment)
@@ -192,8 +192,10 @@ class Controllers:
         newest = max(revisions, default=0)
         if current is None:
             current = self._make_set(namespace, deployment, newest + 1)
+            newest += 1
         elif int(current["metadata"]["annotations"][REVISION]) < newest:
-            self._revise(namespace, current, newest + 1)
+            newest += 1
+            self._revise(namespace, current, newest)
         pods = self.fake.all("pods", namespace)
         own = [pod for pod in pods if _owned(pod, current)]
         ready = [pod for pod in own if _ready(pod)]
@@ -216,7 +218,7 @@ class Controllers:
         def change(item):
             complete = len(ready) == wanted and not old
             item["status"] = {
-                "observedGeneration": item["metadata"].get("generation", 1),
+                "observedGeneration": observed,
                 "replicas": len(own) + len(old), "updatedReplicas": len(own),
                 "readyReplicas": len(ready) + len(old), "availableReplicas": len(ready) + len(old),
                 "conditions": [
@@ -227,7 +229,7 @@ class Controllers:
                     },
                 ],
             }  # fmt: skip
-            item["metadata"].setdefault("annotations", {})[REVISION] = str(max(newest, 1))
+            item["metadata"].setdefault("annotations", {})[REVISION] = str(newest)
             return item
 
         self.fake.objects.update(DEPLOYMENTS.format(namespace), name, change)

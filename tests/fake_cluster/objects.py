@@ -61,6 +61,7 @@ class Objects:
                 "name": name,
                 "uid": str(uuid.uuid4()),
                 "creationTimestamp": now(),
+                "generation": 1,
                 "namespace": collection.split("/namespaces/")[-1].split("/")[0],
             }
             if dry_run:
@@ -81,6 +82,8 @@ class Objects:
             new = change(copy.deepcopy(old))
             if new == old or dry_run:
                 return new
+            if new.get("spec") != old.get("spec"):
+                new["metadata"]["generation"] = old["metadata"]["generation"] + 1
             new["metadata"]["resourceVersion"] = self._next()
             self.items[collection, name] = new
             self._changed("MODIFIED", collection, new)

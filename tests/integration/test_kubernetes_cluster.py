@@ -7,17 +7,8 @@ Without a registry the image is loaded straight into kind, k3d, minikube, k3s or
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import secrets
-import shutil
-import subprocess
-import sys
-import threading
-import time
-from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -49,83 +40,23 @@ import numpy as np
 from sklearn.linear_model import LinearRegression
 X = np.arange(10.0).reshape(-1, 1)
 model = LinearRegression().fit(X, X[:, 0] * {slope})"""
-SMALL = ("--memory", "300M", "--cpus", "0.2")
-
-
-def notebook(cells):
-    made = [
-        {"cell_type": "code", "id": f"cell-{n}", "metadata": {"tags": tags}, "source": source,
-         "outputs": [], "execution_count": None}
-        for n, (source, tags) in enumerate(cells, 1)
-    ]  # fmt: skip
-    return {"cells": made, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-
-
-class Cluster:
-    def __init__(self, folder, environment):
-        self.folder = folder
-        self.python = environment
-        self.namespace = f"containerize-{secrets.token_hex(3)}"
-        self.environment = {**os.environ, "JUPYTER_CONTAINERIZE_STORE": str(folder / "store")}
-        self.registry = os.environ.get("CONTAINERIZE_TEST_REGISTRY", "")
-
-    def kubectl(self, *words, text=None):
-        program = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
-        done = subprocess.run(
-            [program, "-n", self.namespace, *words], input=text, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def call(self, *words):
-        return subprocess.run(
-            [sys.executable, "-m", "jupyter_containerize", *words],
-            env=self.environment, capture_output=True, text=True, timeout=500,
-        )  # fmt: skip
-
-    def build(self, name, cells, python="bare", command=("build", "--no-execute")):
-        path = self.folder / f"{name}.ipynb"
-        path.write_text(json.dumps(notebook(cells)))
-        done = self.call(
-            command[0], str(path), "--kernel", self.python(python), *command[1:], "-t", f"{name}:1"
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def place(self):
-        where = ["--namespace", self.namespace]
-        return [*where, "--registry", self.registry] if self.registry else where
-
-    def run(self, image, *words):
-        return self.call(
-            "run", f"{image}:1", "--runtime", "kubernetes", *self.place(), *SMALL, *words
-        )
-
-    def newest(self):
-        done = self.call("runs", "--json")
-        return json.loads(done.stdout.splitlines()[-1])["data"]["runs"][0]
+ROWS = {"rows": [[3.0]]}
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory, environment):
-    made = Cluster(tmp_path_factory.mktemp("cluster"), environment)
-    enforce = "pod-security.kubernetes.io/enforce=restricted"
-    made.kubectl("create", "namespace", made.namespace)
-    made.kubectl("label", "namespace", made.namespace, enforce)
-    for name, cells in NOTEBOOKS.items():
-        made.build(name, cells)
-    yield made
-    made.kubectl("delete", "namespace", made.namespace, "--wait=false")
+def files(cluster_runs):
+    return cluster_runs.files
 
 
-def files(run):
-    return {
-        os.path.relpath(os.path.join(place, name), run["outputs"])
-        for place, _, names in os.walk(run["outputs"])
-        for name in names
-    }
+@pytest.fixture(scope="module")
+def cluster(cluster_runs, tmp_path_factory, environment):
+    with cluster_runs.Cluster(tmp_path_factory.mktemp("cluster"), environment) as made:
+        for name, cells in NOTEBOOKS.items():
+            made.build(name, cluster_runs.notebook(cells))
+        yield made
 
 
-def test_training(cluster):
+def test_training(cluster, files):
     done = cluster.run("train", "-p", "epochs=3", "-e", "TOKEN=s3cret-value")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "epoch 2 lr 0.1" in done.stdout
@@ -133,14 +64,14 @@ def test_training(cluster):
     assert "s3cret-value" not in cluster.kubectl("get", "jobs,pods", "-o", "json")
 
 
-def test_failure(cluster):
+def test_failure(cluster, files):
     done = cluster.run("fails")
     assert done.returncode == 1
     assert "cell 2 failed" in done.stdout
     assert "files/half.txt" in files(cluster.newest())
 
 
-def test_out_of_memory(cluster):
+def test_out_of_memory(cluster, files):
     done = cluster.run("hungry")
     assert done.returncode == 137
     assert "out of memory: it used more than its limit of 300 MiB" in done.stdout
@@ -154,14 +85,14 @@ def test_workers(cluster):
     assert "[worker 1] I am 1 of 2" in done.stdout
 
 
-def test_tensorflow_on_two_workers(cluster):
-    cluster.build("distributed", [(DISTRIBUTED, [])], python="keras")
-    done = cluster.run("distributed", "--workers", "2", "--memory", "1500M", "--cpus", "0.5")
+def test_tensorflow_on_two_workers(cluster, cluster_runs):
+    cluster.build("distributed", cluster_runs.notebook([(DISTRIBUTED, [])]), python="keras")
+    done = cluster.run("distributed", "--workers", "2", size=cluster_runs.FOR_TENSORFLOW)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     assert "[worker 0] replicas 2 sum 2.0" in done.stdout
 
 
-def test_sweep(cluster):
+def test_sweep(cluster, files):
     done = cluster.run("train", "-p", "lr=0.1,0.01")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0.02" in done.stdout.split("LR")[1]
@@ -184,12 +115,19 @@ def test_a_missing_image(cluster, tmp_path):
     cluster.kubectl("delete", "-k", str(target))
 
 
-def test_exported_manifests_run_without_us(cluster, tmp_path):
+def test_exported_manifests_run_without_us(cluster, cluster_runs, tmp_path):
     if not cluster.registry:
         pytest.skip("needs a registry")
     target = tmp_path / "manifests"
     cluster.call(
-        "export", "train:1", "--kubernetes", str(target), *cluster.place(), *SMALL, "--keep", "1"
+        "export",
+        "train:1",
+        "--kubernetes",
+        str(target),
+        *cluster.place(),
+        *cluster_runs.SMALL,
+        "--keep",
+        "1",
     )
     cluster.kubectl("apply", "-k", str(target))
     name = cluster.kubectl("get", "-k", str(target), "-o", "name").split()
@@ -218,50 +156,25 @@ def test_a_user_without_rights(cluster, tmp_path):
     assert f"kubectl create role jobs-patch --namespace {cluster.namespace}" in done.stderr
 
 
-def test_a_service_is_updated_under_load_without_a_lost_request(cluster):
+def test_a_service_is_updated_under_load_without_a_lost_request(cluster, cluster_runs):
     for name, slope in (("double", 2.0), ("triple", 3.0)):
         serve = ("serve", "--object", "model", "--example", "X[:2]")
-        cluster.build(name, [(MODEL.format(slope=slope), [])], python="serving", command=serve)
+        document = cluster_runs.notebook([(MODEL.format(slope=slope), [])])
+        cluster.build(name, document, python="serving", command=serve)
     done = cluster.run("double", "-d", "--replicas", "2", "--name", "numbers")
     assert done.returncode == 0, done.stderr
     run = cluster.newest()["id"]
     cluster.kubectl("rollout", "status", "deployment/numbers", "--timeout=180s")
-    seen, over = Counter(), threading.Event()
-    words = [sys.executable, "-m", "jupyter_containerize", "forward", run, "--port", "18080"]
-    with subprocess.Popen(words, env=cluster.environment, stdout=subprocess.DEVNULL) as way:
-        try:
-            load = threading.Thread(target=_ask, args=(18080, seen, over))
-            load.start()
-            time.sleep(3)
-            updated = cluster.call("update", run, "triple:1", *cluster.place()[2:])
-            time.sleep(2)
-            over.set()
-            load.join()
-        finally:
-            way.terminate()
+    with cluster.forwarded(run, 18080), cluster_runs.Load(18080, ROWS, first) as load:
+        updated = cluster.call("update", run, "triple:1", *cluster.pulling())
+        load.until(lambda seen: 9.0 in seen)
     assert updated.returncode == 0, updated.stderr
-    assert set(seen) == {6.0, 9.0}, seen
+    assert set(load.seen) == {6.0, 9.0}, load.seen
     history = cluster.call("history", run)
     assert history.stdout.count("numbers") + history.stdout.count("sha256") >= 2
     assert cluster.call("rollback", run).returncode == 0
     assert cluster.call("rm", run).returncode == 0
 
 
-def _ask(port, seen, over):
-    until = time.monotonic() + 30
-    while not over.is_set():
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-            connection.request(
-                "POST",
-                "/predict",
-                json.dumps({"rows": [[3.0]]}),
-                {"Content-Type": "application/json"},
-            )
-            seen[round(json.loads(connection.getresponse().read())["rows"][0], 3)] += 1
-            connection.close()
-        except Exception as error:  # noqa: BLE001 - every kind of failure is a lost request
-            if seen or time.monotonic() > until:
-                seen[repr(error)] += 1
-            time.sleep(0.2)
-        time.sleep(0.02)
+def first(answer):
+    return round(answer["rows"][0], 3)

@@ -14,16 +14,13 @@ from typing import Any
 from ...errors import ContainerizeError
 from . import paths, story
 from .connection import Connection
+from .listening import Listening
 from .manifests.names import LABEL_RUN
 from .manifests.pods import TRAINING
 from .runs import index_of
-from .streams import log_lines
-from .watching import observe
 
 Json = dict[str, Any]
 
-#: Lines that wait to be shown; a pod that writes faster waits, so that memory stays flat.
-_HELD = 2000
 _LOOK_S = 2.0
 #: Of how many waiting pods the events are asked for.
 _ASKED = 3
@@ -76,24 +73,25 @@ class Follower:
     run_id: str
     sweep: bool = False
     logs: bool = True
-    _news: queue.Queue[Any] = field(default_factory=lambda: queue.Queue(_HELD))
     _pods: dict[str, Json] = field(default_factory=dict)
     _reading: dict[str, threading.Thread] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     _failures: Counter[int] = field(default_factory=Counter)
     _final: dict[int, tuple[Json, story.Ending]] = field(default_factory=dict)
-    _over: bool = False
     _said: str = ""
     _troubled_since: float | None = None
 
+    def __post_init__(self) -> None:
+        self._listening = Listening(self.connection)
+
     def news(self) -> Iterator[News]:
         """Yield what happens until the work is done. Errors: what the run cannot recover from."""
-        self._watch(
+        self._listening.watch(
             paths.collection(*paths.JOBS, self.connection.namespace),
             "job",
             fields=f"metadata.name={self.job['metadata']['name']}",
         )
-        self._watch(
+        self._listening.watch(
             paths.collection(*paths.PODS, self.connection.namespace),
             "pod",
             selector=f"{LABEL_RUN}={self.run_id}",
@@ -107,11 +105,11 @@ class Follower:
                     yield ended
                     return
         finally:
-            self._over = True
+            self._listening.over = True
 
     def _next(self) -> Iterator[News]:
         try:
-            kind, item = self._news.get(timeout=_LOOK_S)
+            kind, item = self._listening.news.get(timeout=_LOOK_S)
         except queue.Empty:
             yield from self._tell(look=True)
             return
@@ -141,11 +139,17 @@ class Follower:
         yield from self._tell(look=False)
 
     def _listen_to(self, pod: Json) -> None:
-        uid = pod["metadata"]["uid"]
-        if self.logs and uid not in self._reading and _started(pod):
-            reader = threading.Thread(target=self._read, args=(uid,), daemon=True)
-            self._reading[uid] = reader
-            reader.start()
+        uid, index = pod["metadata"]["uid"], index_of(pod)
+        if not self.logs or uid in self._reading or not story.has_started(pod):
+            return
+
+        def ended() -> bool:
+            now = self._pods.get(uid)
+            return now is None or story.ending(now) is not None
+
+        self._reading[uid] = self._listening.read(
+            pod["metadata"]["name"], TRAINING, line=lambda text: Line(index, text), ended=ended
+        )
 
     def _count(self, pod: Json, ending: story.Ending) -> Iterator[News]:
         index = index_of(pod)
@@ -206,62 +210,11 @@ class Follower:
     def _drained(self) -> Iterator[News]:
         """Yield the lines that are still on their way from the pods that have ended."""
         readers = [self._reading[uid] for uid in self._counted if uid in self._reading]
-        until = time.monotonic() + 30.0
-        while time.monotonic() < until:
-            try:
-                kind, item = self._news.get(timeout=0.05)
-            except queue.Empty:
-                if not any(reader.is_alive() for reader in readers):
-                    return
-                continue
+        for kind, item in self._listening.rest(readers):
             if kind == "line":
                 yield item
             elif kind == "pod":
                 self._pods[item.object["metadata"]["uid"]] = item.object
-
-    # -- threads -------------------------------------------------------------------------
-
-    def _watch(self, path: str, kind: str, *, selector: str = "", fields: str = "") -> None:
-        def work() -> None:
-            try:
-                for change in observe(
-                    self.connection,
-                    path,
-                    selector=selector,
-                    fields=fields,
-                    ended=lambda: self._over,
-                ):
-                    self._put(kind, change)
-            except Exception as error:  # noqa: BLE001 - told to who follows, in its own thread
-                self._put("error", error)
-
-        threading.Thread(target=work, daemon=True).start()
-
-    def _read(self, uid: str) -> None:
-        pod = self._pods[uid]
-        index = index_of(pod)
-
-        def ended() -> bool:
-            now = self._pods.get(uid)
-            return self._over or now is None or story.ending(now) is not None
-
-        try:
-            for text in log_lines(
-                self.connection, pod["metadata"]["name"], TRAINING, follow=True, ended=ended
-            ):
-                self._put("line", Line(index, text))
-                if self._over:
-                    return
-        except Exception as error:  # noqa: BLE001 - as above
-            self._put("error", error)
-
-    def _put(self, kind: str, item: object) -> None:
-        while not self._over:
-            try:
-                self._news.put((kind, item), timeout=1.0)
-            except queue.Full:
-                continue
-            return
 
     # -- the story -----------------------------------------------------------------------
 
@@ -269,7 +222,7 @@ class Follower:
         """Yield what pods wait for, when it changes; raise what will not get better."""
         waiting: list[tuple[int, story.Phase]] = []
         for pod in [*self._pods.values()]:
-            if story.ending(pod) is not None or _started(pod):
+            if story.ending(pod) is not None or story.has_started(pod):
                 continue
             events = self._events(pod["metadata"]["uid"]) if look and len(waiting) < _ASKED else []
             phase = story.phase(pod, events)
@@ -319,14 +272,6 @@ class Follower:
     def _who(self, index: int) -> str:
         wanted = int((self.job.get("spec") or {}).get("completions") or 1)
         return f"worker {index}: " if wanted > 1 else ""
-
-
-def _started(pod: Json) -> bool:
-    for one in (pod.get("status") or {}).get("containerStatuses") or ():
-        state = one.get("state") or {}
-        if one["name"] == TRAINING and ("running" in state or "terminated" in state):
-            return True
-    return False
 
 
 def progress_of(text: str) -> tuple[int, int] | None:

@@ -83,15 +83,19 @@ class KubernetesRuntime:
         return tuple(found)
 
     def logs(self, run_id: str, *, store: Store, follow: bool = False) -> Iterator[str]:
-        """Yield the log's lines; with `follow`, until the run has ended (outputs are fetched then)."""
+        """Yield the log's lines; with `follow`, until the run has ended (outputs are fetched then).
+
+        A service's end when it is stopped or removed.
+        """
         there = self._in_cluster(run_id, store)
-        if there is None:
+        if isinstance(there, serving.ServiceRun):
+            yield from there.logs(follow=follow)
+        elif there is None or there.kept_log:
             yield from Records(store.runs_folder, self.name).logs(run_id, follow=False)
-            return
-        if isinstance(there, serving.ServiceRun) or not follow or there.now().state.final:
+        elif not follow or there.now().state.final:
             yield from there.logs()
-            return
-        yield from _lines(there)
+        else:
+            yield from _lines(there)
 
     def follow(self, run_id: str, *, store: Store, emit: Emit) -> Run:
         """Follow a run to its end: what it waits for as steps, its log as `LogLine`s."""
@@ -100,12 +104,7 @@ class KubernetesRuntime:
             return Records(store.runs_folder, self.name).read(run_id)
         if isinstance(there, serving.ServiceRun):
             return _ready(there, emit)
-        several = _several(there)
-
-        def line(index: int, text: str) -> None:
-            emit(LogLine(f"[worker {index}] {text}" if several else text))
-
-        return there.follow(emit, line)
+        return there.follow(emit, lambda text: emit(LogLine(text)))
 
     def wait(self, run_id: str, *, store: Store, timeout_s: float | None = None) -> Run:
         """Return the run once it has ended and its outputs are here, or as it is after `timeout_s`."""
@@ -298,21 +297,13 @@ def _runs_of(connection: Connection) -> list[Run]:
     ]
 
 
-def _several(there: training.TrainingRun) -> bool:
-    return int((there.job.get("spec") or {}).get("completions") or 1) > 1
-
-
 def _lines(there: training.TrainingRun) -> Iterator[str]:
     """Turn a followed run's lines, which are pushed, into ones that are asked for."""
     lines: queue.Queue[Any] = queue.Queue(1000)
-    several = _several(there)
 
     def work() -> None:
         try:
-            there.follow(
-                ignore,
-                lambda index, text: lines.put(f"[worker {index}] {text}" if several else text),
-            )
+            there.follow(ignore, lines.put)
             lines.put(None)
         except BaseException as error:  # noqa: BLE001 - raised again where lines are asked for
             lines.put(error)

@@ -22,6 +22,7 @@ from .manifests.pods import PodImage
 from .manifests.serving import PROGRESS_S, SERVICE, Service, objects
 from .runs import record_of, spec_of, time_of
 from .streams import log_lines
+from .tailing import Tail, marked
 
 Json = dict[str, Any]
 
@@ -331,13 +332,15 @@ class ServiceRun:
             if rollout.is_ready(pod) and not pod["metadata"].get("deletionTimestamp")
         )
 
-    def logs(self) -> Iterator[str]:
-        """Yield what the pods have written so far."""
-        pods = self.pods()
-        for number, pod in enumerate(reversed(pods)):
-            prefix = f"[pod {number}] " if len(pods) > 1 else ""
-            lines = log_lines(self.connection, pod["metadata"]["name"], SERVICE, follow=False)
-            yield from (prefix + text for text in lines)
+    def logs(self, *, follow: bool) -> Iterator[str]:
+        """Yield what the pods have written; with `follow`, also what they and later ones will."""
+        if follow:
+            yield from Tail(self.connection, self.deployment, self.id).lines()
+            return
+        pods = [pod for pod in reversed(self.pods()) if story.has_started(pod, work=SERVICE)]
+        for pod in pods:
+            for text in log_lines(self.connection, pod["metadata"]["name"], SERVICE, follow=False):
+                yield marked(pod, text) if len(pods) > 1 else text
 
 
 def _note(item: Mapping[str, Any], name: str) -> str:

@@ -54,7 +54,7 @@ def phase(pod: Json, events: Sequence[Json] = (), *, work: str = TRAINING) -> Ph
     """Return what a pod waits for; None when its work runs or has ended."""
     status = pod.get("status") or {}
     states = status.get("containerStatuses") or ()
-    if any(one["name"] == work and not _waiting(one) for one in states):
+    if has_started(pod, work=work):
         return None
     for one in [*(status.get("initContainerStatuses") or ()), *states]:
         told = _container(one, events)
@@ -80,6 +80,12 @@ _WARNINGS = {
     "FailedAttachVolume": "A volume cannot be attached yet",
     "FailedCreatePodSandBox": "The node cannot prepare the pod",
 }
+
+
+def has_started(pod: Json, *, work: str = TRAINING) -> bool:
+    """Tell whether a pod's work runs or has ended: from then on it has a log."""
+    states = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any(one["name"] == work and not _waiting(one) for one in states)
 
 
 def _node(pod: Json) -> str:

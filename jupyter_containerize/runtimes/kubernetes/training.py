@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,10 +19,10 @@ from ...model.reasons import Finding, Severity
 from ...model.run import Run, RunSpec, RunState
 from ...oci.store import Store
 from .. import run_folder
-from ..records import Records, on_disk
 from . import collecting, paths, placing, starting, story
 from .connection import Connection
 from .following import Ended, Follower, Line, Repeated, Told, progress_of
+from .kept import Kept
 from .manifests.names import COLLECTED, IMAGE, LABEL_RUN, STOPPED, run_name
 from .manifests.pods import COLLECTOR, TRAINING, PodImage
 from .manifests.training import Training, objects
@@ -75,6 +74,10 @@ class TrainingRun:
     store: Store
 
     @property
+    def _kept(self) -> Kept:
+        return Kept(self.store, self.id)
+
+    @property
     def id(self) -> str:
         """The run's id."""
         return str(self.job["metadata"]["labels"][LABEL_RUN])
@@ -92,8 +95,8 @@ class TrainingRun:
     def _path(self) -> str:
         return paths.of(self.job, self.connection.namespace)
 
-    def follow(self, emit: Emit, line: Callable[[int, str], None]) -> Run:
-        """Follow the run to its end, fetch its outputs, and return it as it ended.
+    def follow(self, emit: Emit, line: Callable[[str], None]) -> Run:
+        """Follow the run to its end, fetch its outputs, keep its log, return it as it ended.
 
         Errors: what the run cannot recover from; it is stopped then, and says why.
         """
@@ -103,7 +106,13 @@ class TrainingRun:
         follower = Follower(self.connection, self.job, self.id, sweep=bool(run.spec.cluster.sweep))
         story_of = _Story(emit)
         try:
-            ended = self._followed(follower, story_of, emit, line)
+            with self._kept.log(run) as keep:
+
+                def told(text: str) -> None:
+                    keep(text)
+                    line(text)
+
+                ended = self._followed(follower, story_of, emit, told)
         except ContainerizeError as error:
             story_of.close(ok=False)
             if error.code not in ("run-deleted", "cluster-unreachable", "cluster-login"):
@@ -116,9 +125,10 @@ class TrainingRun:
         """Fetch the outputs of a run that has ended, again if need be; of another, wait for its end."""
         run = self.now()
         if not run.state.final:
-            return self.follow(emit, lambda _, __: None)
+            return self.follow(emit, lambda _: None)
         if not self._collected_by_us() or (run.outputs and not any(map(_keeps, self.pods()))):
             return run
+        self._keep_log(run)
         outputs, problem = self.collect(run, emit)
         marked = run.reason.partition("outputs are not complete")[0].strip("; ")
         waiting = "outputs wait in the cluster"
@@ -132,7 +142,7 @@ class TrainingRun:
         follower: Follower,
         story_of: _Story,
         emit: Emit,
-        line: Callable[[int, str], None],
+        line: Callable[[str], object],
     ) -> Ended:
         for news in follower.news():
             match news:
@@ -140,7 +150,7 @@ class TrainingRun:
                     story_of.tell(text)
                 case Line(index, text):
                     story_of.close()
-                    line(index, text)
+                    line(self._marked(index, text))
                     progress = progress_of(text)
                     if progress and index == 0:
                         emit(Progress("run", "cells", progress[0] - 1, progress[1], "cells"))
@@ -190,7 +200,7 @@ class TrainingRun:
 
         Of pods that trained together the chief's, of a sweep each in a folder by its index.
         """
-        folder = self._folder(run)
+        folder = self._kept.folder(run)
         outputs = os.path.join(folder, run_folder.OUTPUTS)
         pods = self._deciding(run, ended)
         problems, files = [], 0
@@ -231,19 +241,6 @@ class TrainingRun:
             return latest
         return {index: pod for index, pod in latest.items() if index == 0}
 
-    def _folder(self, run: Run) -> str:
-        """Return the run's folder in the store, made if absent."""
-        records = Records(self.store.runs_folder)
-        folder = os.path.join(records.made(), run.id)
-        if not os.path.isdir(folder):
-            half = os.path.join(self.store.runs_folder, f".{run.id}")
-            shutil.rmtree(half, ignore_errors=True)
-            lock = run_folder.create(half)
-            run_folder.write_record(half, on_disk(replace(run, outputs="")))
-            os.rename(half, folder)
-            os.close(lock)
-        return folder
-
     def _python(self) -> str:
         containers = self.job["spec"]["template"]["spec"]["containers"]
         return str(next(one for one in containers if one["name"] == COLLECTOR)["command"][0])
@@ -275,6 +272,7 @@ class TrainingRun:
             if not left:
                 break
             time.sleep(0.5)
+        self._keep_log(run)
         outputs = ""
         if asked and self._collected_by_us():
             outputs, _ = self.collect(run, lambda _: None)
@@ -290,7 +288,7 @@ class TrainingRun:
             outputs=outputs,
             reason="",
         )
-        self._keep(stopped)
+        self._kept.record(stopped)
         return stopped
 
     def remove(self) -> None:
@@ -322,19 +320,34 @@ class TrainingRun:
             change["spec"] = {"suspend": True}
         with contextlib.suppress(ContainerizeError):
             self.connection.merge(self._path(), change)
-        self._keep(run)
+        self._kept.record(run)
 
-    def _keep(self, run: Run) -> None:
-        folder = self._folder(run)
-        run_folder.write_record(folder, on_disk(run))
+    # -- logs ----------------------------------------------------------------------------
+
+    @property
+    def kept_log(self) -> bool:
+        """True when the whole log of an ended run is on this machine."""
+        return self._kept.has_log
 
     def logs(self) -> Iterator[str]:
         """Yield what the pods wrote so far, one pod after the other; see `follow` for more."""
-        pods = sorted(self.pods(), key=index_of)
-        for pod in pods:
-            prefix = f"[worker {index_of(pod)}] " if len(pods) > 1 else ""
-            lines = log_lines(self.connection, pod["metadata"]["name"], TRAINING, follow=False)
-            yield from (prefix + text for text in lines)
+        for pod in sorted(self.pods(), key=index_of):
+            if story.has_started(pod):
+                name, index = pod["metadata"]["name"], index_of(pod)
+                for text in log_lines(self.connection, name, TRAINING, follow=False):
+                    yield self._marked(index, text)
+
+    def _marked(self, index: int, text: str) -> str:
+        several = int((self.job.get("spec") or {}).get("completions") or 1) > 1
+        return f"[worker {index}] {text}" if several else text
+
+    def _keep_log(self, run: Run) -> None:
+        """Keep the log of a run that nobody here followed."""
+        if self._kept.has_log:
+            return
+        with contextlib.suppress(ContainerizeError), self._kept.log(run) as keep:
+            for text in self.logs():
+                keep(text)
 
 
 class _Story:
