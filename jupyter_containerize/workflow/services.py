@@ -14,7 +14,7 @@ from ..model.event import Emit, LogLine
 from ..model.image import Image
 from ..model.options import RunOptions
 from ..model.plan import ARTIFACT_FOLDER, SERVICE_PORT
-from ..model.run import Port, Restart, Run
+from ..model.run import Limits, Port, Restart, Run
 from ..model.verdict import CellOutcome, CellVerdict, Verdict, VerdictState
 from ..oci.store import Store
 from ..proof import answers
@@ -39,7 +39,8 @@ def prove(
     questions = _document(store, image, "examples.json")
     alone = dataclasses.replace(options, network=False, ports=(Port(0, SERVICE_PORT),))
     if runtime == clusters.KUBERNETES:
-        runtime = ""  # an image is proven on this machine before it goes to a cluster
+        # An image is proven on this machine before it goes to a cluster: limits are for there.
+        runtime, alone = "", dataclasses.replace(alone, limits=Limits(), gpus="")
     chosen = runtime_named(runtime)
     with step(emit, "verify", "Asking the image what the kernel was asked") as summary:
         started = run_image(image, alone, runtime=runtime, store=store, emit=_quiet, detach=True)

@@ -6,6 +6,6 @@ against the official schemas, and the real kubectl is tested against it.
 
 from . import objects, schemas
 from .nodes import ProcessNode, ScriptedNode
-from .server import FakeCluster
+from .server import CARRIERS, FakeCluster
 
-__all__ = ["FakeCluster", "ProcessNode", "ScriptedNode", "objects", "schemas"]
+__all__ = ["CARRIERS", "FakeCluster", "ProcessNode", "ScriptedNode", "objects", "schemas"]

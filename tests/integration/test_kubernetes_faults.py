@@ -31,6 +31,7 @@ from jupyter_containerize.runtimes.kubernetes import (
     connection,
     following,
     placing,
+    presence,
     streams,
     watching,
 )
@@ -159,7 +160,8 @@ def test_a_run_costs_few_calls_and_little_time(lab):
     lab.start()
     calls = lab.fake.calls[before:]
     mine = [call for call in calls if "/api/v1/namespaces/default/pods" not in call[1]]
-    assert len(mine) <= 2 * 2 + 2, mine
+    # One more: nodes are asked whether they have what is loaded straight into them.
+    assert len(mine) <= 2 * 2 + 2 + 1, mine
     assert time.process_time() - began < 0.5
 
 
@@ -476,6 +478,32 @@ def test_more_workers_than_fit(lab):
     assert "nvidia.com/gpu 1" in error.why
     lab.fake.denied.add(("list", "nodes"))
     assert lab.start(gpus="1").id  # who may not see nodes learns it from the scheduler
+
+
+def test_an_image_that_did_not_reach_every_node(lab, monkeypatch):
+    monkeypatch.setattr(presence, "_PATIENCE_S", 0.3)
+    monkeypatch.setattr(presence, "_LOOK_S", 0.05)
+    marker = lab.folder / "loaded"
+    load = placing.Loader("k3s", ("sh", "-c", f"echo x >> {marker}"))
+    monkeypatch.setattr(placing, "loader_of", lambda _: load)
+    name = placing.local_name(lab.image, lab.spec())
+    node, other = lab.fake.nodes[0], json.loads(json.dumps(lab.fake.nodes[0]))
+    node["status"]["images"] = [{"names": ["registry.example/pause:1"]}]
+    other["metadata"]["name"] = "node-b"
+    other["status"]["images"] = [{"names": [name]}]
+    lab.fake.nodes.append(other)
+    with pytest.raises(ContainerizeError) as caught:
+        lab.start()
+    assert caught.value.code == "image-not-on-nodes"
+    assert "node-a" in caught.value.why
+    assert "kubernetes.io/hostname=node-b" in caught.value.fix
+    assert marker.read_text() == "x\n"
+    assert lab.fake.all("jobs") == []
+    # Where it is already, it is not loaded again; a list that may be cut proves nothing.
+    node["status"]["images"] = [{"names": [f"registry.example/{n}:1"]} for n in range(50)]
+    lab.node(lines_then(0))
+    lab.start()
+    assert marker.read_text() == "x\n"
 
 
 def test_nothing_of_another_owner_is_overwritten(lab):

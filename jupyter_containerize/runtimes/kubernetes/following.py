@@ -186,24 +186,26 @@ class Follower:
             return Ended(dict(self._final), failed)
         conditions = (self.job.get("status") or {}).get("conditions") or ()
         kinds = {one["type"]: one for one in conditions if one.get("status") == "True"}
-        if "Failed" in kinds:
-            self._look_again()
-            failed = next((index for index, (_, end) in self._final.items() if end.exit_code), None)
-            one = kinds["Failed"]
-            return Ended(dict(self._final), failed or 0, str(one.get("message") or one["reason"]))
+        if not kinds.keys() & {"Failed", "Complete"}:
+            return None
+        self._look_again()
         if "Complete" in kinds:
             return Ended(dict(self._final))
-        return None
+        failed = next((index for index, (_, end) in self._final.items() if end.exit_code), None)
+        one = kinds["Failed"]
+        return Ended(dict(self._final), failed or 0, str(one.get("message") or one["reason"]))
 
     def _look_again(self) -> None:
         """Count the pods that ended before the job did: the news of them may still be on its way."""
         path = paths.collection(*paths.PODS, self.connection.namespace)
-        for pod in self.connection.list(path, f"{LABEL_RUN}={self.run_id}")["items"]:
+        pods = self.connection.list(path, f"{LABEL_RUN}={self.run_id}")["items"]
+        # Of several attempts the last one counts.
+        for pod in sorted(pods, key=lambda one: one["metadata"]["creationTimestamp"], reverse=True):
             uid = pod["metadata"]["uid"]
             self._pods[uid] = pod
             self._listen_to(pod)
             ending = story.ending(pod)
-            if ending is not None and ending.exit_code and not ending.preempted:
+            if ending is not None and not ending.preempted:
                 self._counted.add(uid)
                 self._final.setdefault(index_of(pod), (pod, ending))
 

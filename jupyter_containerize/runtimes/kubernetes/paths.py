@@ -28,6 +28,13 @@ EVENTS = ("v1", "Event")
 DEPLOYMENTS = ("apps/v1", "Deployment")
 REPLICA_SETS = ("apps/v1", "ReplicaSet")
 AUTOSCALERS = ("autoscaling/v2", "HorizontalPodAutoscaler")
+#: Objects of other controllers that can carry a run.
+CARRIERS = (
+    ("jobset.x-k8s.io/v1alpha2", "JobSet"),
+    ("trainer.kubeflow.org/v1alpha1", "TrainJob"),
+    ("serving.kserve.io/v1beta1", "InferenceService"),
+)
+GROUPS = "/apis"
 NODES = "/api/v1/nodes"
 VERSION = "/version"
 

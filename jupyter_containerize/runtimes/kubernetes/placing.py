@@ -16,6 +16,7 @@ from ...model.reference import Reference
 from ...model.run import RunSpec
 from ...oci import archive
 from ...oci.store import Store
+from . import presence
 from .connection import Connection
 from .manifests.names import dns_label, title_of
 from .manifests.pods import PodImage
@@ -54,7 +55,7 @@ def place(
 ) -> PodImage:
     """Bring an image to where the cluster's nodes find it, and return it as pods name it.
 
-    Errors: `no-registry`, those of pushing, `image-not-loaded`.
+    Errors: `no-registry`, those of pushing, `image-not-loaded`, `image-not-on-nodes`.
     """
     options = spec.cluster
     ours = LABEL_KIND in image.config.labels
@@ -65,7 +66,13 @@ def place(
     loader = loader_of(connection.context)
     if loader is None:
         raise _no_registry(connection.context)
-    return PodImage(_loaded(image, spec, loader, store=store), image.config, pull=False, ours=ours)
+    name, selector = local_name(image, spec), options.node_selector
+    before = presence.of(connection, name, selector)
+    if not before.everywhere:
+        _load(image, name, loader, store=store)
+        if before.lacking:  # nodes that told what they have will tell that they have it
+            presence.require(connection, name, selector)
+    return PodImage(name, image.config, pull=False, ours=ours)
 
 
 def _no_registry(context: str) -> ContainerizeError:
@@ -146,9 +153,8 @@ def local_name(image: Image, spec: RunSpec) -> str:
     return str(Reference(_LOCAL, title, image.digest.partition(":")[2][:16]))
 
 
-def _loaded(image: Image, spec: RunSpec, loader: Loader, *, store: Store) -> str:
+def _load(image: Image, name: str, loader: Loader, *, store: Store) -> None:
     """Load an image under a tag of its digest, which means the same image for ever."""
-    name = local_name(image, spec)
     named = replace(image, names=(name,))
     with tempfile.TemporaryDirectory(prefix="containerize-") as folder:
         path = os.path.join(folder, "image.tar")
@@ -162,4 +168,3 @@ def _loaded(image: Image, spec: RunSpec, loader: Loader, *, store: Store) -> str
             why=(done.stderr or done.stdout).strip()[-1000:],
             fix="Is the cluster running? Or name a registry instead: --registry HOST/NAME",
         )
-    return name

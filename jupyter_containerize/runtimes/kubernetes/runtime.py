@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from ...model.plan import LABEL_KIND, SERVICE_PORT, ImageKind
 from ...model.run import Restart, Run, RunSpec, RunState
 from ...oci.store import Store
 from ..records import Records
-from . import paths, places, rollout, serving, training, tunnel
+from . import carried, paths, places, rollout, serving, training, tunnel
 from .connection import Connection
 from .manifests.names import LABEL_RUN, MANAGER
 from .runs import RUNTIME, run_of_job
@@ -46,6 +46,8 @@ class KubernetesRuntime:
         places.remember(store, connection.place())
         if image.config.labels.get(LABEL_KIND) == ImageKind.INFERENCE.value:
             made = serving.start(spec, image, connection, store=store, emit=emit)
+            if made["kind"] != "Deployment":
+                return carried.run_of(made)
             return rollout.run_of(made, connection.namespace)
         return training.start(spec, image, connection, store=store, emit=emit)
 
@@ -95,7 +97,7 @@ class KubernetesRuntime:
         elif not follow or there.now().state.final:
             yield from there.logs()
         else:
-            yield from _lines(there)
+            yield from _lines(lambda line: self._followed(there, ignore, line, store))
 
     def follow(self, run_id: str, *, store: Store, emit: Emit) -> Run:
         """Follow a run to its end: what it waits for as steps, its log as `LogLine`s."""
@@ -104,7 +106,26 @@ class KubernetesRuntime:
             return Records(store.runs_folder, self.name).read(run_id)
         if isinstance(there, serving.ServiceRun):
             return _ready(there, emit)
-        return there.follow(emit, lambda text: emit(LogLine(text)))
+        return self._followed(there, emit, lambda text: emit(LogLine(text)), store)
+
+    def _followed(
+        self,
+        there: training.TrainingRun | carried.CarriedRun,
+        emit: Emit,
+        line: Callable[[str], object],
+        store: Store,
+    ) -> Run:
+        """Follow a training; of a JobSet, its Job once there is one."""
+        if isinstance(there, training.TrainingRun):
+            return there.follow(emit, line)
+
+        def job() -> training.TrainingRun | None:
+            found = self._in_cluster(there.id, store) if there.item["kind"] == "JobSet" else None
+            return found if isinstance(found, training.TrainingRun) else None
+
+        run = there.follow(emit, line, until=lambda: job() is not None)
+        made = job()
+        return made.follow(emit, line) if made is not None else run
 
     def wait(self, run_id: str, *, store: Store, timeout_s: float | None = None) -> Run:
         """Return the run once it has ended and its outputs are here, or as it is after `timeout_s`."""
@@ -130,14 +151,14 @@ class KubernetesRuntime:
         there = self._in_cluster(run_id, store)
         if there is None:
             return Records(store.runs_folder, self.name).read(run_id)
-        return there.stop() if isinstance(there, serving.ServiceRun) else there.stop(grace_s)
+        return there.stop(grace_s) if isinstance(there, training.TrainingRun) else there.stop()
 
     def remove(self, run_id: str, *, store: Store) -> None:
         """Delete an ended run's objects, its log and its outputs. Errors: `run-is-running`."""
         there = self._in_cluster(run_id, store)
         if there is not None:
             # A service has no end of its own; whoever removes it means to end it.
-            if isinstance(there, training.TrainingRun) and not there.now().state.final:
+            if not there.serves and not there.now().state.final:
                 raise ContainerizeError(
                     "run-is-running",
                     what=f"Run {there.id} is still running.",
@@ -217,9 +238,7 @@ class KubernetesRuntime:
             ),
         )
 
-    def _in_cluster(
-        self, run_id: str, store: Store
-    ) -> training.TrainingRun | serving.ServiceRun | None:
+    def _in_cluster(self, run_id: str, store: Store) -> InCluster | None:
         """Return the run whose id begins so, None if no known cluster has one.
 
         Errors: `no-such-run` for several; those of the connection if a cluster could not be asked.
@@ -228,11 +247,10 @@ class KubernetesRuntime:
         for place in places.known(store):
             try:
                 connection = Connection(place)
-                owners = _owners(connection)
+                matches = _matching(connection, run_id)
             except ContainerizeError as error:
                 problems.append(error)
                 continue
-            matches = [one for one in owners if _run_id(one).startswith(run_id)]
             exact = [one for one in matches if _run_id(one) == run_id]
             if len(matches) > 1 and not exact:
                 raise ContainerizeError(
@@ -242,8 +260,7 @@ class KubernetesRuntime:
                 )
             if matches:
                 found = (exact or matches)[0]
-                made = training.TrainingRun if found["kind"] == "Job" else serving.ServiceRun
-                return made(connection, found, store)
+                return _MADE.get(found["kind"], carried.CarriedRun)(connection, found, store)
         if problems:
             try:
                 Records(store.runs_folder, self.name).read(run_id)
@@ -265,15 +282,39 @@ def _ready(there: serving.ServiceRun, emit: Emit) -> Run:
         raise
 
 
+InCluster = training.TrainingRun | serving.ServiceRun | carried.CarriedRun
+_MADE: dict[str, type[training.TrainingRun | serving.ServiceRun]] = {
+    "Job": training.TrainingRun,
+    "Deployment": serving.ServiceRun,
+}
+
+
 def _run_id(item: Json) -> str:
     return str(item["metadata"]["labels"][LABEL_RUN])
 
 
-def _owners(connection: Connection) -> list[Json]:
-    """Return our Jobs and Deployments in a namespace."""
+def _matching(connection: Connection, run_id: str) -> list[Json]:
+    """Return what owns the runs whose id begins so; other controllers' objects if nothing else does."""
+
+    def chosen(items: list[Json]) -> list[Json]:
+        return [one for one in items if _run_id(one).startswith(run_id)]
+
+    own = chosen(_owners(connection, (paths.JOBS, paths.DEPLOYMENTS)))
+    return own or chosen(_owners(connection, _carriers(connection)))
+
+
+def _carriers(connection: Connection) -> list[tuple[str, str]]:
+    """Return those kinds of other controllers' objects that the cluster serves."""
+    groups = connection.get(paths.GROUPS).get("groups") or ()
+    served = {one["groupVersion"] for group in groups for one in group.get("versions") or ()}
+    return [kind for kind in paths.CARRIERS if kind[0] in served]
+
+
+def _owners(connection: Connection, kinds: Iterable[tuple[str, str]]) -> list[Json]:
+    """Return our objects of some kinds in a namespace."""
     return [
         {**item, "apiVersion": version, "kind": kind}
-        for version, kind in (paths.JOBS, paths.DEPLOYMENTS)
+        for version, kind in kinds
         for item in connection.list(paths.collection(version, kind, connection.namespace), _OURS)[
             "items"
         ]
@@ -282,28 +323,32 @@ def _owners(connection: Connection) -> list[Json]:
 
 
 def _runs_of(connection: Connection) -> list[Run]:
-    owners = _owners(connection)
+    kinds = (paths.JOBS, paths.DEPLOYMENTS)
+    owners = _owners(connection, (*kinds, *_carriers(connection)))
     if not owners:
         return []
     pods = connection.list(paths.collection(*paths.PODS, connection.namespace), _OURS)["items"]
     by_run: dict[str, list[Json]] = {}
     for pod in pods:
         by_run.setdefault(pod["metadata"]["labels"].get(LABEL_RUN, ""), []).append(pod)
-    return [
-        run_of_job(one, by_run.get(_run_id(one), ()))
-        if one["kind"] == "Job"
-        else rollout.run_of(one, connection.namespace)
-        for one in owners
-    ]
+    found: dict[str, Run] = {}
+    for one in reversed(owners):  # a JobSet's run is its Job's, where there is one
+        if one["kind"] == "Job":
+            found[_run_id(one)] = run_of_job(one, by_run.get(_run_id(one), ()))
+        elif one["kind"] == "Deployment":
+            found[_run_id(one)] = rollout.run_of(one, connection.namespace)
+        else:
+            found[_run_id(one)] = carried.run_of(one)
+    return [*found.values()]
 
 
-def _lines(there: training.TrainingRun) -> Iterator[str]:
+def _lines(follow: Callable[[Callable[[str], object]], object]) -> Iterator[str]:
     """Turn a followed run's lines, which are pushed, into ones that are asked for."""
     lines: queue.Queue[Any] = queue.Queue(1000)
 
     def work() -> None:
         try:
-            there.follow(ignore, lines.put)
+            follow(lines.put)
             lines.put(None)
         except BaseException as error:  # noqa: BLE001 - raised again where lines are asked for
             lines.put(error)

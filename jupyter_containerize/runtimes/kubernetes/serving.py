@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ...errors import ContainerizeError
 from ...model.event import Emit, StepFinished, StepStarted
@@ -96,6 +96,7 @@ class ServiceRun:
     connection: Connection
     deployment: Json
     store: Store
+    serves: ClassVar[bool] = True
 
     @property
     def id(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ContainerizeError
@@ -96,7 +96,7 @@ def check_room(connection: Connection, job: Json, count: int) -> None:
     requests = {
         name: story.quantity(str(amount)) for name, amount in work["resources"]["requests"].items()
     }
-    chosen = [node for node in nodes if _suits(node, pod.get("nodeSelector") or {})]
+    chosen = [node for node in nodes if suits(node, pod.get("nodeSelector") or {})]
     if not chosen:
         raise _does_not_fit(
             f"No node has the labels {json.dumps(pod['nodeSelector'])}.",
@@ -120,7 +120,8 @@ def check_room(connection: Connection, job: Json, count: int) -> None:
         )
 
 
-def _suits(node: Json, selector: dict[str, str]) -> bool:
+def suits(node: Json, selector: Mapping[str, str]) -> bool:
+    """Tell whether a node has all labels of a selector."""
     labels = node["metadata"].get("labels") or {}
     return all(labels.get(name) == value for name, value in selector.items())
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from ...errors import ContainerizeError
 from ...model.event import Emit, FindingRaised, Progress, StepFinished, StepStarted
@@ -19,7 +19,8 @@ from ...model.reasons import Finding, Severity
 from ...model.run import Run, RunSpec, RunState
 from ...oci.store import Store
 from .. import run_folder
-from . import collecting, paths, placing, starting, story
+from . import carried, collecting, paths, placing, starting, story
+from .carried import carrier_of
 from .connection import Connection
 from .following import Ended, Follower, Line, Repeated, Told, progress_of
 from .kept import Kept
@@ -47,7 +48,8 @@ def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, 
     starting.dry_run(connection, planned)
     placed = placing.place(image, spec, connection, store=store, emit=emit)
     made = manifests(spec, placed, run_id)
-    return run_of_job(starting.create(connection, made), ())
+    owner = starting.create(connection, made)
+    return run_of_job(owner, ()) if owner["kind"] == "Job" else carried.run_of(owner)
 
 
 def manifests(spec: RunSpec, image: PodImage, run_id: str) -> list[Json]:
@@ -72,6 +74,7 @@ class TrainingRun:
     connection: Connection
     job: Json
     store: Store
+    serves: ClassVar[bool] = False
 
     @property
     def _kept(self) -> Kept:
@@ -95,7 +98,7 @@ class TrainingRun:
     def _path(self) -> str:
         return paths.of(self.job, self.connection.namespace)
 
-    def follow(self, emit: Emit, line: Callable[[str], None]) -> Run:
+    def follow(self, emit: Emit, line: Callable[[str], object]) -> Run:
         """Follow the run to its end, fetch its outputs, keep its log, return it as it ended.
 
         Errors: what the run cannot recover from; it is stopped then, and says why.
@@ -278,8 +281,8 @@ class TrainingRun:
             outputs, _ = self.collect(run, lambda _: None)
         at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         notes = {STOPPED: at, COLLECTED: outputs}
-        change = {"metadata": {"annotations": notes}, "spec": {"suspend": True}}
-        self.job.update(self.connection.merge(self._path(), change))
+        self.job.update(self.connection.merge(self._path(), {"metadata": {"annotations": notes}}))
+        self._suspend()
         stopped = replace(
             run,
             state=RunState.STOPPED,
@@ -292,8 +295,21 @@ class TrainingRun:
         return stopped
 
     def remove(self) -> None:
-        """Delete the run's objects; the Job owns them all."""
-        self.connection.delete(self._path(), uid=self.job["metadata"]["uid"])
+        """Delete the run's objects; the Job owns them all, a JobSet the Job."""
+        carrier = carrier_of(self.job)
+        uid = (carrier or self.job["metadata"])["uid"]
+        self.connection.delete(self._carried_by(), uid=uid)
+
+    def _carried_by(self) -> str:
+        """Return the path of what decides whether the Job goes on: itself, or its JobSet."""
+        carrier = carrier_of(self.job)
+        if carrier is None:
+            return self._path()
+        kind = (carrier["apiVersion"], carrier["kind"])
+        return f"{paths.collection(*kind, self.connection.namespace)}/{carrier['name']}"
+
+    def _suspend(self) -> None:
+        self.connection.merge(self._carried_by(), {"spec": {"suspend": True}})
 
     def _give_up(self, run: Run, error: ContainerizeError) -> None:
         """Stop a run that cannot go on, so that nothing of it holds the cluster's room."""
@@ -316,10 +332,10 @@ class TrainingRun:
         }
         notes = {VERDICT: json.dumps(verdict), COLLECTED: run.outputs}
         change: Json = {"metadata": {"annotations": notes}}
-        if suspend:
-            change["spec"] = {"suspend": True}
         with contextlib.suppress(ContainerizeError):
             self.connection.merge(self._path(), change)
+            if suspend:
+                self._suspend()
         self._kept.record(run)
 
     # -- logs ----------------------------------------------------------------------------

@@ -6,6 +6,9 @@ from .jobs import job_spec, metadata, pod_template
 from .plan import Training
 from .pods import TRAINING, Manifest
 
+#: What the Trainer calls the container that trains.
+TRAINJOB_CONTAINER = "node"
+
 
 def jobset(training: Training) -> Manifest:
     """Return a JobSet of one replicated job.
@@ -16,8 +19,11 @@ def jobset(training: Training) -> Manifest:
     ttl = spec.pop("ttlSecondsAfterFinished")
     suspended = spec.pop("suspend", None)
     spec["template"]["spec"].pop("subdomain", None)  # JobSet's own network gives the names
+    about = metadata(training)
+    del about["name"]  # the Job that the JobSet makes is found, and followed, as the run
+    template: Manifest = {"metadata": about, "spec": spec}
     made: Manifest = {
-        "replicatedJobs": [{"name": "workers", "replicas": 1, "template": {"spec": spec}}],
+        "replicatedJobs": [{"name": "workers", "replicas": 1, "template": template}],
         "network": {"enableDNSHostnames": True, "subdomain": training.name},
         "failurePolicy": {"maxRestarts": 0},
         "ttlSecondsAfterFinished": ttl,

@@ -31,6 +31,8 @@ from .pods import (
 )
 
 SERVICE = "service"
+#: What KServe calls the container that serves.
+KSERVE_CONTAINER = "kserve-container"
 PORT = 8080
 LIVE, READY = "/v2/health/live", "/v2/health/ready"
 #: How long an ending pod still takes requests: until every balancer has heard that it ends.
@@ -301,12 +303,16 @@ def inference_service(service: Service) -> Manifest:
     pod = pod_template(service)["spec"]
     for name in ("topologySpreadConstraints", "enableServiceLinks"):
         pod.pop(name, None)
+    pod["containers"][0]["name"] = KSERVE_CONTAINER
     predictor: Manifest = {**pod, "minReplicas": wishes.replicas}
     if wishes.max_replicas:
         predictor["maxReplicas"] = wishes.max_replicas
+    about = _metadata(service)
+    # Its other mode, on Knative, allows pods neither a hook before their end nor a grace period.
+    about["annotations"]["serving.kserve.io/deploymentMode"] = "RawDeployment"
     return {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",
-        "metadata": _metadata(service),
+        "metadata": about,
         "spec": {"predictor": predictor},
     }

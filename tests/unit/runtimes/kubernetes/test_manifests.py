@@ -189,12 +189,14 @@ def test_the_number_of_pods_is_the_autoscalers_where_there_is_one(service):
 def test_other_kinds_of_objects_hold_the_same_pod(training, service):
     plain = jobs.pod_template(training())["spec"]["containers"][0]
     jobset = kinds.jobset(training())
-    carried = jobset["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]
-    assert carried["containers"][0] == plain
+    template = jobset["spec"]["replicatedJobs"][0]["template"]
+    assert template["spec"]["template"]["spec"]["containers"][0] == plain
+    # The Job that the JobSet makes is found as the run.
+    assert template["metadata"]["labels"] == jobset["metadata"]["labels"]
     trainjob = kinds.trainjob(training(workers=2, cluster={"scheduling": Scheduling.TRAINJOB}))
     assert trainjob["spec"]["trainer"]["numNodes"] == 2
     kserve = serving.objects(service(cluster={"scheduling": Scheduling.KSERVE}))[0]
-    assert kserve["spec"]["predictor"]["containers"][0]["name"] == "service"
+    assert kserve["spec"]["predictor"]["containers"][0]["name"] == "kserve-container"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,193 @@
+"""Runs that another controller carries: JobSet, Kubeflow's TrainJob, KServe's InferenceService.
+
+What becomes of them is told by their conditions. A JobSet makes a Job that has our labels; from
+then on the run is that Job's (`training`), and only stopping and removing are the JobSet's.
+Sources: https://jobset.sigs.k8s.io/docs/reference/,
+https://www.kubeflow.org/docs/components/trainer/reference/,
+https://kserve.github.io/website/docs/reference/crd-api
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...errors import ContainerizeError
+from ...model.event import Emit, StepFinished, StepStarted
+from ...model.run import Isolation, Run, RunState
+from ...oci.store import Store
+from . import paths, story
+from .connection import Connection
+from .kept import Kept
+from .manifests.kinds import TRAINJOB_CONTAINER
+from .manifests.names import LABEL_RUN, STOPPED
+from .manifests.pods import TRAINING
+from .manifests.serving import KSERVE_CONTAINER
+from .runs import RUNTIME, index_of, spec_of, time_of
+from .streams import log_lines
+
+Json = dict[str, Any]
+
+_LOOK_S = 1.0
+#: Kind to the container that does the work, and the label that its pods have.
+_WORK = {
+    "JobSet": (TRAINING, LABEL_RUN),
+    "TrainJob": (TRAINJOB_CONTAINER, "jobset.sigs.k8s.io/jobset-name"),
+    "InferenceService": (KSERVE_CONTAINER, LABEL_RUN),
+}
+_GOOD = ("Completed", "Complete")
+_STOP = "serving.kserve.io/stop"
+
+
+def carrier_of(job: Mapping[str, Any]) -> Json | None:
+    """Return the JobSet that made a Job (kind, name and uid of it); None for a Job of our own."""
+    owners = job["metadata"].get("ownerReferences") or ()
+    return next((dict(one) for one in owners if one["kind"] == "JobSet"), None)
+
+
+def run_of(item: Mapping[str, Any]) -> Run:
+    """Return the run that such an object is, by its conditions."""
+    metadata, serves = item["metadata"], item["kind"] == "InferenceService"
+    notes = metadata.get("annotations") or {}
+    status = item.get("status") or {}
+    run = Run(
+        id=metadata["labels"][LABEL_RUN],
+        spec=spec_of(notes),
+        runtime=RUNTIME,
+        isolation=Isolation.KUBERNETES,
+        limits_by=RUNTIME,
+        started_at=time_of(metadata.get("creationTimestamp")),
+        endpoint=str((status.get("address") or {}).get("url") or "") if serves else "",
+    )
+    if STOPPED in notes:
+        return replace(run, state=RunState.STOPPED, ended_at=time_of(notes[STOPPED]))
+    found = {one["type"]: one for one in status.get("conditions") or () if one["status"] == "True"}
+    for kind, state, code in (
+        *((good, RunState.SUCCEEDED, 0) for good in _GOOD),
+        ("Failed", RunState.FAILED, 1),
+    ):
+        if kind in found and not serves:
+            told = found[kind]
+            return replace(
+                run,
+                state=state,
+                exit_code=code,
+                reason=str(told.get("message") or "") if code else "",
+                ended_at=time_of(told.get("lastTransitionTime")),
+            )
+    if "Ready" in found:
+        return replace(run, state=RunState.RUNNING)
+    return replace(run, state=RunState.STARTING, reason=_waiting(item, found))
+
+
+def _waiting(item: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Return what the controller says it waits for; that it says nothing, where it does not."""
+    if (item["spec"] or {}).get("suspend") or "Suspended" in found:
+        return "Waiting in its queue"
+    conditions = (item.get("status") or {}).get("conditions") or ()
+    said = [str(one["message"]) for one in conditions if one.get("message")]
+    return said[-1] if said else f"Waiting for the controller of {item['kind']}s"
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedRun:
+    """One such run, as this machine deals with it. Its outputs are not fetched."""
+
+    connection: Connection
+    item: Json
+    store: Store
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self.item["metadata"]["labels"][LABEL_RUN])
+
+    @property
+    def serves(self) -> bool:
+        """True when it has no end of its own."""
+        return bool(self.item["kind"] == "InferenceService")
+
+    @property
+    def kept_log(self) -> bool:
+        """True when the whole log of an ended run is on this machine."""
+        return Kept(self.store, self.id).has_log
+
+    def _path(self) -> str:
+        return paths.of(self.item, self.connection.namespace)
+
+    def now(self) -> Run:
+        """Return the run as it is now."""
+        found = self.connection.get(self._path())
+        return run_of({"kind": self.item["kind"], **found})
+
+    def follow(
+        self, emit: Emit, line: Callable[[str], object], *, until: Callable[[], bool]
+    ) -> Run:
+        """Wait for the run's end, until it serves, or `until()`; then tell the log of what has ended.
+
+        Errors: the cluster's.
+        """
+        said, since = "", time.monotonic()
+        while (run := self.now()).state is RunState.STARTING or self._trains(run):
+            if until():
+                break
+            if run.reason and run.reason != said:
+                if said:
+                    emit(StepFinished("cluster", round(time.monotonic() - since, 3)))
+                said, since = run.reason, time.monotonic()
+                emit(StepStarted("cluster", said))
+            time.sleep(_LOOK_S)
+        if said:
+            ok = run.state is not RunState.FAILED
+            emit(StepFinished("cluster", round(time.monotonic() - since, 3), ok=ok))
+        if run.state.final:
+            kept = Kept(self.store, self.id)
+            with kept.log(run) as keep:
+                for text in self.logs():
+                    keep(text)
+                    line(text)
+            kept.record(run)
+        return run
+
+    def _trains(self, run: Run) -> bool:
+        return not self.serves and not run.state.final
+
+    def logs(self) -> Iterator[str]:
+        """Yield what the pods wrote so far, one pod after the other."""
+        work, label = _WORK[self.item["kind"]]
+        value = self.id if label == LABEL_RUN else self.item["metadata"]["name"]
+        path = paths.collection(*paths.PODS, self.connection.namespace)
+        pods = sorted(self.connection.list(path, f"{label}={value}")["items"], key=index_of)
+        for pod in pods:
+            if story.has_started(pod, work=work):
+                mark = f"[worker {index_of(pod)}] " if len(pods) > 1 else ""
+                name = pod["metadata"]["name"]
+                for text in log_lines(self.connection, name, work, follow=False):
+                    yield mark + text
+
+    def stop(self) -> Run:
+        """Have the controller let no pod run any more; the objects stay until `rm`."""
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        notes = {STOPPED: at}
+        change: Json = {"metadata": {"annotations": notes}}
+        if self.serves:
+            notes[_STOP] = "true"
+        else:
+            change["spec"] = {"suspend": True}
+        return run_of({"kind": self.item["kind"], **self.connection.merge(self._path(), change)})
+
+    def remove(self) -> None:
+        """Delete the object and what it owns."""
+        self.connection.delete(self._path(), uid=self.item["metadata"]["uid"])
+
+    def fetch(self, emit: Emit) -> Run:
+        """Refuse. Errors: `no-outputs`."""
+        del emit
+        raise ContainerizeError(
+            "no-outputs",
+            what=f"The outputs of run {self.id} cannot be fetched: a {self.item['kind']} carries it.",
+            why="Its pods are the controller's own, without our collector, or not there yet.",
+            fix="Leave --as out: the outputs of a Job are fetched.",
+        )
