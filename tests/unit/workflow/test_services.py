@@ -10,7 +10,7 @@ from jupyter_containerize.model.run import Limits
 from jupyter_containerize.workflow import services
 
 
-class Started(Exception):
+class Started(Exception):  # noqa: N818 - it reads as what happened
     pass
 
 
