@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import ContainerizeError
-from ...model.event import Emit, StepFinished, StepStarted
+from ...model.event import Emit
 from ...model.run import Isolation, Run, RunState
 from ...oci.store import Store
 from . import paths, story
@@ -27,6 +27,7 @@ from .manifests.pods import TRAINING
 from .manifests.serving import KSERVE_CONTAINER
 from .runs import RUNTIME, index_of, spec_of, time_of
 from .streams import log_lines
+from .waits import Waits
 
 Json = dict[str, Any]
 
@@ -129,19 +130,14 @@ class CarriedRun:
 
         Errors: the cluster's.
         """
-        said, since = "", time.monotonic()
+        waits = Waits(emit)
         while (run := self.now()).state is RunState.STARTING or self._trains(run):
             if until():
                 break
-            if run.reason and run.reason != said:
-                if said:
-                    emit(StepFinished("cluster", round(time.monotonic() - since, 3)))
-                said, since = run.reason, time.monotonic()
-                emit(StepStarted("cluster", said))
+            if run.reason:
+                waits.tell(run.reason)
             time.sleep(_LOOK_S)
-        if said:
-            ok = run.state is not RunState.FAILED
-            emit(StepFinished("cluster", round(time.monotonic() - since, 3), ok=ok))
+        waits.close(ok=run.state is not RunState.FAILED)
         if run.state.final:
             kept = Kept(self.store, self.id)
             with kept.log(run) as keep:

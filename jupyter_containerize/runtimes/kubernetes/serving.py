@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ...errors import ContainerizeError
-from ...model.event import Emit, StepFinished, StepStarted
+from ...model.event import Emit
 from ...model.image import Image
 from ...model.run import Run, RunSpec, RunState
 from ...oci.store import Store
@@ -23,6 +23,7 @@ from .manifests.serving import PROGRESS_S, SERVICE, Service, objects
 from .runs import record_of, spec_of, time_of
 from .streams import log_lines
 from .tailing import Tail, marked
+from .waits import Waits
 
 Json = dict[str, Any]
 
@@ -124,13 +125,12 @@ class ServiceRun:
 
         Errors: `not-ready` with the last log lines, and what pods cannot recover from.
         """
-        since, said, troubled = time.monotonic(), "", None
-        step: float | None = None
+        since, troubled, waits = time.monotonic(), None, Waits(emit)
         while True:
             found = self.connection.get(_path(self.connection, self.name))
             text = rollout.progress(found)
             if not text:
-                self._told(emit, step)
+                waits.close()
                 return rollout.run_of(found, self.connection.namespace)
             problem, phase = self._trouble()
             troubled = (troubled or time.monotonic()) if problem else None
@@ -138,22 +138,13 @@ class ServiceRun:
             if problem is not None and (
                 lasting or problem.code in ("not-ready", "pod-cannot-start")
             ):
-                self._told(emit, step, ok=False)
+                waits.close(ok=False)
                 raise problem
             if time.monotonic() - since > PROGRESS_S:
-                self._told(emit, step, ok=False)
+                waits.close(ok=False)
                 raise _not_ready(self.name, f"It did not become ready within {PROGRESS_S} s.")
-            sentence = f"{text}: {phase}" if phase else text
-            if sentence != said:
-                self._told(emit, step)
-                said, step = sentence, time.monotonic()
-                emit(StepStarted("cluster", sentence))
+            waits.tell(f"{text}: {phase}" if phase else text)
             time.sleep(_LOOK_S)
-
-    @staticmethod
-    def _told(emit: Emit, step: float | None, *, ok: bool = True) -> None:
-        if step is not None:
-            emit(StepFinished("cluster", round(time.monotonic() - step, 3), ok=ok))
 
     def _trouble(self) -> tuple[ContainerizeError | None, str]:
         """Return what the newest pods suffer from, and what they wait for."""

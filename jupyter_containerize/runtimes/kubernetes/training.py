@@ -30,6 +30,7 @@ from .manifests.training import Training, objects
 from .manifests.volumes import target
 from .runs import VERDICT, index_of, record_of, run_of_job
 from .streams import log_lines
+from .waits import Waits
 
 Json = dict[str, Any]
 
@@ -107,7 +108,7 @@ class TrainingRun:
         if run.state.final and (run.outputs or not self._collected_by_us()):
             return run
         follower = Follower(self.connection, self.job, self.id, sweep=bool(run.spec.cluster.sweep))
-        story_of = _Story(emit)
+        waits = Waits(emit)
         try:
             with self._kept.log(run) as keep:
 
@@ -115,13 +116,13 @@ class TrainingRun:
                     keep(text)
                     line(text)
 
-                ended = self._followed(follower, story_of, emit, told)
+                ended = self._followed(follower, waits, emit, told)
         except ContainerizeError as error:
-            story_of.close(ok=False)
+            waits.close(ok=False)
             if error.code not in ("run-deleted", "cluster-unreachable", "cluster-login"):
                 self._give_up(run, error)
             raise
-        story_of.close()
+        waits.close()
         return self.conclude(run, ended, emit)
 
     def fetch(self, emit: Emit) -> Run:
@@ -143,22 +144,22 @@ class TrainingRun:
     def _followed(
         self,
         follower: Follower,
-        story_of: _Story,
+        waits: Waits,
         emit: Emit,
         line: Callable[[str], object],
     ) -> Ended:
         for news in follower.news():
             match news:
                 case Told(text):
-                    story_of.tell(text)
+                    waits.tell(text)
                 case Line(index, text):
-                    story_of.close()
+                    waits.close()
                     line(self._marked(index, text))
                     progress = progress_of(text)
                     if progress and index == 0:
                         emit(Progress("run", "cells", progress[0] - 1, progress[1], "cells"))
                 case Repeated(pod, ending):
-                    story_of.tell(
+                    waits.tell(
                         f"The attempt failed ({_why(ending)}); the cluster makes another one"
                     )
                     with contextlib.suppress(ContainerizeError):
@@ -364,27 +365,6 @@ class TrainingRun:
         with contextlib.suppress(ContainerizeError), self._kept.log(run) as keep:
             for text in self.logs():
                 keep(text)
-
-
-class _Story:
-    """What the run waits for, as steps: one at a time, each ends when the next begins."""
-
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-        self._open: tuple[str, float] | None = None
-
-    def tell(self, text: str) -> None:
-        """Begin to wait for something else."""
-        self.close()
-        self._emit(StepStarted("cluster", text))
-        self._open = (text, time.monotonic())
-
-    def close(self, *, ok: bool = True) -> None:
-        """End the wait that goes on, if any."""
-        if self._open is not None:
-            _, since = self._open
-            self._emit(StepFinished("cluster", round(time.monotonic() - since, 3), ok=ok))
-            self._open = None
 
 
 def _keeps(pod: Json) -> bool:
