@@ -2,6 +2,10 @@
 
 The front ends run from the environment `browser`, kernels from any other: the kernelspec
 `tests` starts the Python that is asked for. Fixtures in conftest.py: `chromium`, `front_end`.
+
+These share two cores with engines and builds: every wait is for a state and for `WAIT_S`, which
+is no promise to users. When a test fails, what its pages show and what its servers logged is
+in `.artifacts/` and in pytest's report (`evidence`).
 """
 
 from __future__ import annotations
@@ -19,11 +23,54 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 CHROMIUM = os.environ.get("CONTAINERIZE_CHROMIUM") or shutil.which("chromium")
 TOKEN = "containerize-tests"
 ARTIFACTS = Path(__file__).resolve().parent.parent / ".artifacts"
+#: How long a state may take to come: these tests measure nothing with it.
+WAIT_S = 180
+_SHOWN = 4000
+_PAGES: list[Page] = []
+_SERVERS: list[FrontEnd] = []
+
+
+def evidence(name):
+    """Keep what the open pages show and the running servers logged; return it as text, by title."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    found = []
+    for number, page in enumerate(one for one in _PAGES if not one.page.is_closed()):
+        with contextlib.suppress(Error):  # a page that crashed must not hide why the test failed
+            page.page.screenshot(path=ARTIFACTS / f"failed-{name}-{number}.png", timeout=20_000)
+            (ARTIFACTS / f"failed-{name}-{number}.html").write_text(page.page.content())
+            text = page.page.evaluate("document.body.innerText")
+            found.append((f"page {number} of {name}", f"{page.page.url}\n{text[-_SHOWN:]}"))
+            found.append((f"console of page {number}", "\n".join(page.console)[-_SHOWN:]))
+    for number, server in enumerate(_SERVERS):
+        log = (server.folder / ".server.log").read_text(errors="replace")
+        (ARTIFACTS / f"failed-{name}-server-{number}.log").write_text(log)
+        found.append((f"log of server {number}", log[-_SHOWN:]))
+    return found
+
+
+@contextlib.contextmanager
+def pages(chromium):
+    """Give `make(width=…, height=…)`, which opens a page in a browser window of its own."""
+    contexts, before = [], len(_PAGES)
+
+    def make(width=1300, height=1000, **settings):
+        viewport = {"width": width, "height": height}
+        context = chromium.new_context(viewport=viewport, accept_downloads=True, **settings)
+        contexts.append(context)
+        _PAGES.append(Page(context.new_page()))
+        return _PAGES[-1]
+
+    try:
+        yield make
+    finally:
+        del _PAGES[before:]
+        for context in contexts:
+            context.close()
 
 
 @contextlib.contextmanager
@@ -139,8 +186,10 @@ def front_end(python, folder, *, kernel=sys.executable, settings=None, arguments
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_for(f"{url}/api/status?token={TOKEN}", server, folder / ".server.log")
-        yield FrontEnd(url, folder, store)
+        _SERVERS.append(FrontEnd(url, folder, store))
+        yield _SERVERS[-1]
     finally:
+        _SERVERS[:] = [one for one in _SERVERS if one.folder != folder]
         server.terminate()
         try:
             server.wait(20)
@@ -166,7 +215,7 @@ def _free_port():
         return probe.getsockname()[1]
 
 
-def _wait_for(url, server, log, timeout_s=90):
+def _wait_for(url, server, log, timeout_s=WAIT_S):
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         with contextlib.suppress(urllib.error.URLError, OSError):
@@ -185,9 +234,12 @@ def _bytes(frame):
 class Page:
     """A notebook open in JupyterLab or Notebook 7."""
 
-    def __init__(self, page, *, timeout_s=60):
+    def __init__(self, page):
         self.page = page
-        page.set_default_timeout(timeout_s * 1000)
+        self.console = []
+        page.set_default_timeout(WAIT_S * 1000)
+        page.on("console", lambda said: self.console.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: self.console.append(f"uncaught: {error}"))
 
     def open(self, address):
         """Go to a notebook and wait until its kernel has answered: keys before that are lost."""
@@ -204,7 +256,7 @@ class Page:
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         self.until(lambda: answers, "the kernel answers")
 
-    def until(self, condition, what, timeout_s=60):
+    def until(self, condition, what, timeout_s=WAIT_S):
         """Wait until `condition()` is true, with the browser at work."""
         end = time.monotonic() + timeout_s
         while not condition():

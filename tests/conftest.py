@@ -166,6 +166,16 @@ def browser(require):
     return module
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Keep what the browser showed when a test that has one failed, while it is still open."""
+    report = yield
+    browser = getattr(item, "funcargs", {}).get("browser")
+    if report.failed and call.when != "teardown" and browser is not None:
+        report.sections += browser.evidence(item.name)
+    return report
+
+
 @pytest.fixture(scope="module")
 def chromium(browser):
     """A headless Chromium of Playwright.
