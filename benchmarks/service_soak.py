@@ -2,9 +2,8 @@
 
 `python benchmarks/service_soak.py [--seconds 600] [--seed N] [--python PYTHON]` measures what the
 service can do, then asks 80 % of that, and exits with 1 unless: no answer was wrong, every request
-was answered or its connection closed in time, memory stayed flat, and at the end all is well.
-A request on a connection whose worker died may be lost with it, but then it is told: counted as
-`lost`, and it must be no more than the kills explain.
+was answered in time, memory stayed flat, and at the end all is well. What a worker held when it
+was killed is answered with 500 for it; a connection that is closed without an answer is a mistake.
 """
 
 from __future__ import annotations
@@ -92,8 +91,9 @@ class Client(threading.Thread):
             self._tally.mistake(f"stuck for {STUCK_SECONDS:g} s: {body[:60]!r}")
             self._renew()
             return
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
             self._tally.note("lost")
+            self._tally.mistake(f"lost: {error!r}")
             self._renew()
             return
         self._tally.note(str(answer.status), time.monotonic() - started)
@@ -177,8 +177,6 @@ def soak(service: Any, *, seconds: float, seed: int, kill_every_s: float) -> tup
     growth = late[len(late) // 2] / early[len(early) // 2]
     if growth > GROWTH:
         wrong.append(f"memory grew to {growth:.2f} times")
-    if tally.counts["lost"] > CLIENTS * max(len(kills), 1):
-        wrong.append(f"{tally.counts['lost']} requests were lost in {len(kills)} kills")
     if seconds > 3 * kill_every_s and not kills:
         wrong.append("no worker was killed: nothing was tried")
     if service.predict({"rows": [[1, 2, 3]]}).status != _OK:

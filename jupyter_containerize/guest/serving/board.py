@@ -10,8 +10,9 @@ from __future__ import annotations
 import mmap
 from typing import Any
 
-#: What a connection's slot says. BUSY from before its bytes are read until its answer begins.
-FREE, IDLE, BUSY, ANSWERING = 0, 1, 2, 3
+#: What a connection's slot says. BUSY from before its bytes are read until its answer begins;
+#: ANSWERING from then until it is sent, OVERLAPPING if the next request was read meanwhile.
+FREE, IDLE, BUSY, ANSWERING, OVERLAPPING = range(5)
 
 ENDPOINTS = ("infer", "predict", "health", "metadata", "metrics", "pages", "other")
 CODES = (200, 400, 404, 405, 408, 413, 414, 415, 417, 422, 429, 431, 500, 501, 503, 504, 505)
@@ -48,12 +49,18 @@ _CODE_AT = {code: place for place, code in enumerate(CODES)}
 
 
 class Board:
-    """The shared memory: `slots`, a byte a connection, and a row of numbers a worker."""
+    """The shared memory: a byte and two numbers a connection, and a row of numbers a worker.
+
+    `slots[n]` says what connection n is doing; `spans[2 * n]` and `spans[2 * n + 1]` where its
+    last answer begins and ends in all that ever went to its client.
+    """
 
     def __init__(self, *, connections: int, rows: int) -> None:
         counts_bytes = rows * LAYOUT.size * _ITEM_BYTES
-        view = memoryview(mmap.mmap(-1, counts_bytes + connections))
-        self.slots = view[counts_bytes:]
+        spans_end = counts_bytes + 2 * connections * _ITEM_BYTES
+        view = memoryview(mmap.mmap(-1, spans_end + connections))
+        self.slots = view[spans_end:]
+        self.spans: Any = view[counts_bytes:spans_end].cast("Q")
         self._counts: Any = view[:counts_bytes].cast("d")
         self._rows = rows
 

@@ -84,6 +84,12 @@ class Channel:
             return Message(kind, list(struct.unpack(f"{len(rest) // 4}I", rest)))
         return Message(kind, json.loads(rest) if rest else None, tuple(fds))
 
+    def wait_for_end(self) -> None:
+        """Return when the other end's process is gone, whatever it had still to say."""
+        self.set_blocking(flag=True)
+        while self.receive() is not None:
+            pass
+
     def close(self) -> None:
         """Close this end."""
         self._sock.close()

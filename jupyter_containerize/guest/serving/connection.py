@@ -6,7 +6,7 @@ import contextlib
 import socket
 from typing import Any, NamedTuple, Protocol
 
-from .board import ANSWERING, BUSY, IDLE
+from .board import ANSWERING, BUSY, IDLE, OVERLAPPING
 from .http1 import CONTINUE, MAX_HEAD_BYTES, Chunks, Head, HeadParser, answer_head, too_large
 from .loop import READ, WRITE, Loop
 from .problems import Problem
@@ -34,6 +34,7 @@ class Server(Protocol):
     parser: HeadParser
     settings: Settings
     slots: memoryview
+    spans: Any
     draining: bool
 
     def reserve(self, size_bytes: int) -> None:
@@ -69,6 +70,7 @@ class Connection:
         "_server",
         "_sock",
         "_state",
+        "_written",
         "deadline",
         "half_closed",
         "peer",
@@ -93,6 +95,7 @@ class Connection:
         self._closing = False
         self._advancing = False
         self._events = READ
+        self._written = server.spans[2 * slot + 1]  # all bytes that ever went to this client
         sock.settimeout(0)
         self._idle()
         server.loop.add(sock.fileno(), self._ready)
@@ -208,7 +211,7 @@ class Connection:
         server.reserve(length if length >= 0 else limit)
         self._reserved = length if length >= 0 else limit
         if head.expects_continue and not at_hand:
-            self._sock.send(CONTINUE)
+            self._written += self._sock.send(CONTINUE)
         self.deadline = server.loop.now + server.settings.read_seconds
         if length < 0:
             self._chunks = Chunks(limit)
@@ -273,7 +276,7 @@ class Connection:
         )
         if head is not None and head.method == "HEAD":
             parts = ()
-        self._server.slots[self.slot] = ANSWERING
+        self._announce(len(start) + sum([_size(part) for part in parts]))
         self._state = _WRITING
         try:
             if length <= _READ_BYTES:
@@ -292,6 +295,14 @@ class Connection:
             self._want(WRITE)
         except OSError:
             self.close()
+
+    def _announce(self, size_bytes: int) -> None:
+        """Write on the board what is about to be sent: see `progress`."""
+        server, place = self._server, 2 * self.slot
+        server.spans[place] = self._written
+        self._written += size_bytes
+        server.spans[place + 1] = self._written
+        server.slots[self.slot] = OVERLAPPING if self._buffer else ANSWERING
 
     def _flush(self) -> None:
         """Send what is left; raises `BlockingIOError` if it cannot all be sent now."""
@@ -312,12 +323,11 @@ class Connection:
         self._want(READ)
         self._idle()
         if self._buffer:
-            self._server.slots[self.slot] = BUSY
             self._advance()
 
     def _idle(self) -> None:
         self._state = _READING
-        self._server.slots[self.slot] = IDLE
+        self._server.slots[self.slot] = BUSY if self._buffer else IDLE
         self.deadline = self._server.loop.now + self._server.settings.idle_seconds
 
     def _want(self, events: int) -> None:
@@ -343,6 +353,10 @@ class Connection:
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
         self._want(READ)
+
+    def apologise(self, problem: Problem) -> None:
+        """Answer for a process that has read the request and died; the connection is closed then."""
+        self._refuse(problem)
 
     def expire(self) -> None:
         """End what has taken too long: a request that does not arrive, an answer nobody takes."""

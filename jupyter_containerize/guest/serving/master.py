@@ -2,7 +2,9 @@
 
 It keeps a copy of every connection's socket. What a connection is doing stands on the board: when
 a worker dies, those that waited for an answer get one from here, and idle ones go to another
-worker, as if nothing had happened. Requests and answers never pass through the master.
+worker, as if nothing had happened. A worker that dies while it answers has sent all or nothing
+of a small answer, and the kernel knows which (`progress`). Requests and answers never pass
+through the master.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import time
 
 from . import channel as to
 from .artifact import Artifact
-from .board import BUSY, FREE, IDLE, LAYOUT, Board
+from .board import ANSWERING, BUSY, FREE, IDLE, LAYOUT, OVERLAPPING, Board
 from .channel import Channel, Message
 from .listeners import Listener
 from .log import Log
@@ -24,6 +26,7 @@ from .loop import Loop
 from .nursery import start_nursery
 from .place import Place
 from .porter import Porter
+from .progress import Progress, progress
 from .settings import Settings
 from .signals import watch_signals
 
@@ -205,14 +208,26 @@ class Master:
         if not (worker.draining or self._stopping):
             self._replace(worker)
         for slot, (sock, peer) in worker.connections.items():
-            state = self._board.slots[slot]
-            if state == BUSY:
-                self._porter.answer_for(sock, slot, worker)
-            elif state == IDLE and not self._stopping:
-                self._hand_over(sock, slot, peer)
-            else:
-                self._porter.let_go(sock, slot)
+            self._settle(sock, slot, peer, worker)
         worker.connections = {}
+
+    def _settle(self, sock: socket.socket, slot: int, peer: str, worker: Worker) -> None:
+        """See to a connection of a worker that is dead."""
+        state = self._board.slots[slot]
+        if state in (ANSWERING, OVERLAPPING):
+            found = progress(sock, *self._board.spans[2 * slot : 2 * slot + 2])
+            if found is Progress.PART:  # nothing can be said in the midst of an answer
+                self._porter.cut(sock, slot, worker)
+                return
+            # Where nobody knows whether all was sent, the client has it and passes over what
+            # comes unasked, or takes it for the answer to what this connection will not answer.
+            state = IDLE if found is Progress.ALL and state == ANSWERING else BUSY
+        if state == BUSY:
+            self._porter.answer_for(sock, slot, peer, worker)
+        elif state == IDLE and not self._stopping:
+            self._hand_over(sock, slot, peer)
+        else:
+            self._porter.let_go(sock, slot)
 
     def _replace(self, worker: Worker) -> None:
         if not self._was_ready:
@@ -258,6 +273,7 @@ class Master:
                 continue
             slot = self._free.pop()
             self._board.slots[slot] = IDLE
+            self._board.spans[2 * slot] = self._board.spans[2 * slot + 1] = 0
             self._hand_over(sock, slot, peer)
 
     def _hand_over(self, sock: socket.socket, slot: int, peer: str) -> None:
@@ -329,9 +345,9 @@ class Master:
     def _end_workers(self) -> None:
         for worker in list(self._workers.values()):
             worker.kill()
-            for slot, (sock, _) in worker.connections.items():
-                if self._board.slots[slot] == BUSY:
-                    self._porter.answer_for(sock, slot, worker)
+            worker.channel.wait_for_end()  # it may be about to answer
+            for slot, (sock, peer) in worker.connections.items():
+                self._settle(sock, slot, peer, worker)
         self._nursery.close()
 
     def _reap(self) -> None:

@@ -34,7 +34,7 @@ class Porter:
         self.loop = loop
         self.parser = HeadParser()
         self.settings = settings
-        self.slots = board.slots
+        self.slots, self.spans = board.slots, board.spans
         self.draining = True  # each connection ends with its answer: the next one finds a worker
         self.stopping = False
         self.connections: dict[Connection, int] = {}
@@ -49,13 +49,17 @@ class Porter:
     def serve(self, sock: socket.socket, slot: int, peer: str, *, was_ready: bool) -> None:
         """Answer a connection's first request here."""
         self._was_ready = was_ready
+        self._adopt(sock, slot, peer)
+
+    def _adopt(self, sock: socket.socket, slot: int, peer: str) -> Connection | None:
         try:
             connection = Connection(sock, slot, self)
         except OSError:
             self.let_go(sock, slot)
-            return
+            return None
         connection.peer = peer
         self.connections[connection] = slot
+        return connection
 
     def reserve(self, size_bytes: int) -> None:
         """Refuse bodies that did not come with their head."""
@@ -109,10 +113,8 @@ class Porter:
 
     # -- connections whose worker died -------------------------------------------------------
 
-    def answer_for(self, sock: socket.socket, slot: int, worker: Worker) -> None:
+    def answer_for(self, sock: socket.socket, slot: int, peer: str, worker: Worker) -> None:
         """Tell a client that its request died with its worker."""
-        self._number += 1
-        request_id = f"lost-{os.getpid():x}-{int(time.time()):x}-{self._number:x}"
         if worker.overtime:
             status = 504
             seconds = self.settings.timeout_seconds
@@ -121,14 +123,25 @@ class Porter:
             status, text = 503, "The service was stopped before the model answered."
         else:
             status, text = 500, "The worker that held this request died."
+        request_id = self._lost(worker, status)
+        connection = self._adopt(sock, slot, peer)
+        if connection is not None:
+            header = f"X-Request-Id: {request_id}"
+            connection.apologise(Problem(status, text, headers=(header,), id=request_id))
+
+    def cut(self, sock: socket.socket, slot: int, worker: Worker) -> None:
+        """Close a connection in the midst of a long answer: the client sees that it is incomplete."""
+        self._lost(worker, 500)
+        self.let_go(sock, slot)
+
+    def _lost(self, worker: Worker, status: int) -> str:
+        """Count and log a request that died with its worker; return its id."""
+        self._number += 1
+        request_id = f"lost-{os.getpid():x}-{int(time.time()):x}-{self._number:x}"
         self._counts.error("timeout" if worker.overtime else "worker")
-        self._counts.request(_OTHER, status, 0.0)
         self._log.event("request-lost", id=request_id, status=status, worker=worker.number,
                         pid=worker.pid)  # fmt: skip
-        body = dumps({"error": text, "id": request_id})
-        head = answer_head(status, len(body), headers=(f"X-Request-Id: {request_id}",), close=True)
-        self._part(sock, head + body)
-        self.let_go(sock, slot)
+        return request_id
 
     def turn_away(self, sock: socket.socket) -> None:
         """Refuse a connection for which there is no room."""

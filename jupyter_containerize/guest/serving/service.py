@@ -52,7 +52,7 @@ class Service:
         self.loop = loop
         self.parser = HeadParser()
         self.settings = settings
-        self.slots = board.slots
+        self.slots, self.spans = board.slots, board.spans
         self.draining = False
         self.connections: set[Connection] = set()
         self.left: list[int] = []  # slots of connections that were closed in this round
