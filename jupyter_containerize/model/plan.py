@@ -297,6 +297,8 @@ NOTEBOOK_FILE = f"{ROOT}/notebook.ipynb"
 GUEST_CONFIG_FILE = f"{ROOT}/guest.json"
 SBOM_FILE = f"{ROOT}/sbom.cdx.json"
 ARTIFACT_FOLDER = f"{ROOT}/artifact"
+#: Shared libraries that another base lacks.
+LIBRARY_FOLDER = f"{ROOT}/lib"
 OUTPUTS_FOLDER = "/outputs"
 
 #: Our labels beside `org.opencontainers.image.*`.

@@ -38,7 +38,7 @@ from .layers import group, layer
 from .links import prefix_links
 from .notebook import guest_config_text, notebook_text
 from .placement import SITE_FOLDERS, Placement
-from .rebase import base_entries, moves_onto, onto
+from .rebase import base_entries, brought_libraries, moves_onto, onto
 from .sbom import sbom_text
 from .system import NOT_COPIED, system_entries
 
@@ -156,7 +156,7 @@ class _Composer:
             found = sort_files(copied, self._placement, bytecode=files.bytecode, cache_tag=tag)
             entries.update(self._shared(found))
             contains.append(files.group.value)
-        for library in self._snapshot.libraries:
+        for library in self._snapshot.libraries if self._options.base_image is None else ():
             if self._is_interpreters(library):
                 entries.update(self._shared(sort_files(library.files, self._placement)))
                 contains.append(library.soname)
@@ -164,6 +164,11 @@ class _Composer:
         self._add(LayerKind.BASE, title, entries, contains)
 
     def _libraries(self) -> None:
+        if self._options.base_image is not None:
+            names = [library.soname for library in self._snapshot.libraries]
+            title = "shared libraries that the base lacks"
+            self._add(LayerKind.LIBRARIES, title, brought_libraries(self._snapshot), names)
+            return
         entries: dict[str, Entry] = {}
         libraries = [one for one in self._snapshot.libraries if not self._is_interpreters(one)]
         for library in libraries:

@@ -26,6 +26,7 @@ from ..model.plan import (
     LABEL_SNAPSHOT,
     LABEL_VERSION,
     LABEL_WRITABLE,
+    LIBRARY_FOLDER,
     OUTPUTS_FOLDER,
     SERVICE_PORT,
     ImageConfig,
@@ -93,6 +94,10 @@ def _environment(snapshot: Snapshot, options: PlanOptions) -> dict[str, str]:
     path = [own_bin, *(folder for folder in folders if folder != own_bin)]
     path += sorted({posixpath.dirname(e.path) for e in snapshot.executables} - set(path))
     environment = {v.name: v.value for v in snapshot.environment if v.value is not None}
+    if options.base_image is not None and snapshot.libraries:
+        # Last, so that nothing the base has is another one's.
+        known = environment.get("LD_LIBRARY_PATH", "")
+        environment["LD_LIBRARY_PATH"] = f"{known}:{LIBRARY_FOLDER}".lstrip(":")
     return {
         **environment,
         "PATH": ":".join(path),

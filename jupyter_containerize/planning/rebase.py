@@ -11,8 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..model.base import BaseImage
-from ..model.plan import OUTPUTS_FOLDER, Entry, FolderContent, InlineContent, LinkContent
+from ..model.files import FileKind
+from ..model.plan import (
+    LIBRARY_FOLDER,
+    OUTPUTS_FOLDER,
+    Entry,
+    FolderContent,
+    InlineContent,
+    LinkContent,
+)
 from ..model.snapshot import Snapshot, Variable
+from .contents import file_content
 from .placement import ENVIRONMENT_PREFIX, SITE_FOLDERS, Placement
 from .system import USER_ID, USER_NAME, home_of
 
@@ -39,7 +48,10 @@ def moves_onto(snapshot: Snapshot, base: BaseImage) -> Mapping[str, str]:
 
 
 def onto(snapshot: Snapshot, base: BaseImage, placement: Placement) -> Snapshot:
-    """Return the snapshot without what the base brings, and as its Python sees the image."""
+    """Return the snapshot without what the base brings, and as its Python sees the image.
+
+    Its libraries are those that the base lacks, and no others.
+    """
     own = {variable.name for variable in snapshot.environment}
     brought = [
         Variable(name, value)
@@ -49,7 +61,6 @@ def onto(snapshot: Snapshot, base: BaseImage, placement: Placement) -> Snapshot:
     return replace(
         snapshot,
         platform=base.platform,
-        libraries=(),
         executables=(),
         system_files=(),
         system_packages=(),
@@ -84,6 +95,20 @@ def _sys_path(snapshot: Snapshot, base: BaseImage, placement: Placement) -> tupl
     if site_of(base) not in result:
         result.append(site_of(base))
     return tuple(dict.fromkeys(result))
+
+
+def brought_libraries(snapshot: Snapshot) -> dict[str, Entry]:
+    """Return the libraries that the base lacks, in a folder of their own, by all their names."""
+    entries: dict[str, Entry] = {}
+    for library in snapshot.libraries:
+        for file in library.files:
+            if file.kind is FileKind.FILE:
+                target = f"{LIBRARY_FOLDER}/{library.soname}"
+                entries[target] = Entry(target, file_content(file), 0o755)
+        for name in {posixpath.basename(file.path) for file in library.files} - {library.soname}:
+            target = f"{LIBRARY_FOLDER}/{name}"
+            entries.setdefault(target, Entry(target, LinkContent(library.soname), 0o755))
+    return entries
 
 
 def base_entries(snapshot: Snapshot, base: BaseImage) -> dict[str, Entry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform as machine
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..capture import elf, other_platform
@@ -14,9 +14,9 @@ from ..model.event import Emit
 from ..model.files import FileKind
 from ..model.plan import Base, BaseKind
 from ..model.platform import Platform
-from ..model.reasons import Finding, Severity
+from ..model.reasons import Finding, ReasonKind, Severity
 from ..model.reference import Reference
-from ..model.snapshot import Snapshot
+from ..model.snapshot import NativeLibrary, Snapshot
 from ..oci import bases
 from ..oci.base_facts import examine
 from ..oci.layout_source import LayoutSource
@@ -106,7 +106,8 @@ def fitted(snapshot: Snapshot, chosen: ChosenBase, *, store: Store, emit: Emit) 
     problems = [one for one in (_python(snapshot, base), _conda(snapshot, base)) if one]
     if problems:
         raise ContainerizeError.together(problems)
-    if snapshot.platform != base.platform:
+    same = snapshot.platform == base.platform
+    if not same:
         with step(emit, "resolve", f"Finding the packages for {base.platform}") as summary:
             cache = os.path.join(store.root, "cache")
             snapshot = other_platform.for_platform(snapshot, base, cache=cache)
@@ -114,8 +115,9 @@ def fitted(snapshot: Snapshot, chosen: ChosenBase, *, store: Store, emit: Emit) 
             summary.text = f"{count} of {len(snapshot.distributions)} fetched as wheels"
     if (problem := _glibc(snapshot, base)) is not None:
         raise problem
-    found = (*_libraries(snapshot, base), *_programs(snapshot, base))
-    return replace(snapshot, findings=(*snapshot.findings, *found))
+    brought, left = _libraries(snapshot, base, same=same)
+    found = (*_of_libraries(base, brought, left), *_programs(snapshot, base))
+    return replace(snapshot, libraries=tuple(brought), findings=(*snapshot.findings, *found))
 
 
 def _python(snapshot: Snapshot, base: BaseImage) -> ContainerizeError | None:
@@ -148,8 +150,7 @@ def _glibc(snapshot: Snapshot, base: BaseImage) -> ContainerizeError | None:
         wants = elf.glibc_needed(path)
         if wants > needed:
             needed, by = wants, name
-    major, _, minor = base.glibc.partition(".")
-    if needed <= (int(major), int(minor)):
+    if needed <= _version(base.glibc):
         return None
     wanted = ".".join(map(str, needed))
     return ContainerizeError(
@@ -158,6 +159,11 @@ def _glibc(snapshot: Snapshot, base: BaseImage) -> ContainerizeError | None:
         why="A program cannot start with an older C library than it was built for.",
         fix=f"Choose a newer base, such as {_suggestion(snapshot, needed)}; or --base host.",
     )
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
 
 
 def _suggestion(snapshot: Snapshot, needed: tuple[int, int]) -> str:
@@ -183,26 +189,70 @@ def _binaries(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
                 yield code.name, entry.path
 
 
-def _libraries(snapshot: Snapshot, base: BaseImage) -> Iterator[Finding]:
+def _libraries(
+    snapshot: Snapshot, base: BaseImage, *, same: bool
+) -> tuple[list[NativeLibrary], dict[str, str]]:
+    """Return the libraries to bring, and those that cannot come, with whose they are.
+
+    Brought are the ones that the packages need or the kernel opened and the base lacks, with what
+    they need in turn: this machine's own files, if the base is for the same platform (`same`) and its
+    glibc is new enough for them.
+    """
+    here = {library.soname: library for library in snapshot.libraries}
     files = list(_binaries(snapshot))
     own = {os.path.basename(path) for _, path in files}
-    used = {library.soname for library in snapshot.libraries}
-    missing: dict[str, str] = {}
+    wanted = {
+        one.soname: reason.by
+        for one in snapshot.libraries
+        for reason in one.reasons
+        if reason.kind is ReasonKind.MAPPED
+    }
     for name, path in files:
         facts = elf.read(path)
-        for soname in facts.needed if facts is not None else ():
-            if soname not in own and soname not in base.libraries and soname in used:
-                missing.setdefault(soname, name)
-    if missing:
-        shown = ", ".join(f"{soname} (for {by})" for soname, by in list(missing.items())[:_SHOWN])
-        more = "" if len(missing) <= _SHOWN else f" and {len(missing) - _SHOWN} more"
+        wanted |= dict.fromkeys(facts.needed if facts is not None else (), name)
+    brought: dict[str, NativeLibrary] = {}
+    left: dict[str, str] = {}
+    while wanted:
+        soname, by = wanted.popitem()
+        known = soname in own or soname in base.libraries or soname in brought or soname in left
+        library = here.get(soname)
+        if known or library is None:
+            continue
+        if not same or elf.glibc_needed(library.path) > _version(base.glibc):
+            left[soname] = by
+            continue
+        brought[soname] = library
+        facts = elf.read(library.path)
+        wanted |= dict.fromkeys(facts.needed if facts is not None else (), by)
+    return [brought[soname] for soname in sorted(brought)], left
+
+
+def _of_libraries(
+    base: BaseImage, brought: list[NativeLibrary], left: Mapping[str, str]
+) -> Iterator[Finding]:
+    if brought:
+        yield Finding(
+            "libraries-brought",
+            Severity.INFO,
+            what=f"The image brings shared libraries that the base {base.name} lacks: "
+            f"{_some([library.soname for library in brought])}.",
+            why="Packages need them. They are this machine's own files.",
+        )
+    if left:
+        names = [f"{soname} (for {by})" for soname, by in sorted(left.items())]
         yield Finding(
             "library-not-in-base",
             Severity.WARNING,
-            what=f"The base {base.name} lacks shared libraries: {shown}{more}.",
-            why="The kernel's machine has them; on this base what needs them may not import.",
+            what=f"The base {base.name} lacks shared libraries: {_some(names)}.",
+            why="Those of the kernel's machine are for another platform, or for a newer glibc than "
+            f"the base's {base.glibc}; what needs them may not import.",
             fix="Choose a base that has them, or --base host, which carries them; then --verify.",
         )
+
+
+def _some(names: list[str]) -> str:
+    more = "" if len(names) <= _SHOWN else f" and {len(names) - _SHOWN} more"
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _programs(snapshot: Snapshot, base: BaseImage) -> Iterator[Finding]:

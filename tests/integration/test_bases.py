@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -72,6 +74,7 @@ def test_an_image_on_a_registrys_base_does_what_the_notebook_did(on_bookworm, pl
     assert labels["org.opencontainers.image.base.digest"].startswith("sha256:")
     assert image.layers[0].kind == "base image"
     assert not any("standard library" in one["title"] for one in on_bookworm["layers"])
+    assert not any("libraries" in one["title"] for one in on_bookworm["layers"]), "it lacks none"
 
 
 @pytest.mark.usefixtures("on_bookworm")
@@ -88,6 +91,37 @@ def test_the_bases_python_finds_the_packages(place):
     text = "".join(getattr(one, "text", "") for one in seen)
     assert "/opt/jupyter-containerize/env/lib/python3.11/site-packages/psutil" in text
     assert text.split()[-1] == "/usr", "its standard library is the base's"
+
+
+@pytest.mark.usefixtures("on_bookworm")
+def test_scripts_of_packages_run_by_the_bases_python(place):
+    """Their first lines name the kernel's Python, whose path leads to the environment."""
+    seen = []
+    request = RunRequest("small:1", entrypoint=("ipython", "--version"), store=str(place / "store"))
+    done = perform("run", request, emit=seen.append)
+    assert done["run"]["exit_code"] == 0, seen
+
+
+def test_libraries_that_the_base_lacks_come_along(place, environment, bookworm, require):
+    """Opened by name, and what that needs in turn; this machine has them for podman."""
+    require(ctypes.util.find_library("gpgme"), "libgpgme (Debian: libgpgme11, which podman needs)")
+    cells = [
+        "import ctypes",
+        "gpgme = ctypes.CDLL('libgpgme.so.11')",
+        "gpgme.gpgme_check_version.restype = ctypes.c_char_p",
+        "print(gpgme.gpgme_check_version(None).decode())",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in cells])
+    nbformat.write(notebook, place / "native.ipynb")
+    request = build(place, environment, base=bookworm[0], verify=True, name="native:1")
+    made = perform("build", replace(request, notebook=str(place / "native.ipynb")), emit=ignore)
+    assert made["verdict"]["state"] == "verified", made
+    (layer,) = [one for one in made["layers"] if one["title"].startswith("shared libraries")]
+    assert layer["size_bytes"] < 5_000_000, "those alone that the base lacks"
+    (told,) = [one for one in made["findings"] if one["code"] == "libraries-brought"]
+    assert "libgpgme.so.11" in told["what"]
+    assert "libassuan.so.0" in told["what"], "it needs this one"
+    assert "libc.so.6" not in told["what"]
 
 
 @pytest.mark.usefixtures("on_bookworm")

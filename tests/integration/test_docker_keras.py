@@ -1,4 +1,4 @@
-"""The Keras example: build, into a Docker engine, run there, verified."""
+"""The Keras example: build, into a Docker engine, run there, verified; pushed, pulled, run."""
 
 from __future__ import annotations
 
@@ -12,29 +12,55 @@ from pathlib import Path
 import pytest
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "keras_classifier"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_build_to_docker_run_verify(docker_engine, environment, open_folder):
+@pytest.fixture(scope="module")
+def shell(docker_engine, environment, open_folder):
+    """Run our command beside a copy of the example; return its result."""
     folder = open_folder / "keras"
     shutil.copytree(EXAMPLE, folder / "example")
     # TensorFlow behaves otherwise where it sees pytest's variables, which no container has.
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyter_containerize", "build",
-         str(folder / "example" / "keras_classifier.ipynb"), "--kernel", environment("keras"),
-         "--store", str(folder / "store"), "--tag", "keras:1", "--to", "docker",
-         "--runtime", "docker", "--run", "--verify", "--json"],
-        env={**variables, "DOCKER_HOST": docker_engine.socket},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    result = json.loads(done.stdout.splitlines()[-1])
-    assert "data" in result, result
-    verdict = result["data"]["verdict"]
-    assert verdict["state"] == "verified", json.dumps([verdict, result["data"]["run"]])
-    assert result["data"]["run"]["runtime"] == "docker"
-    assert result["data"]["engine"]["sent_layers"] == result["data"]["image"]["layers"]
+
+    def run(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", "jupyter_containerize", *words, "--store", str(folder / "store"),
+             "--json"],
+            cwd=folder / "example", env={**variables, "DOCKER_HOST": docker_engine.socket},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        result = json.loads(done.stdout.splitlines()[-1])
+        assert "data" in result, result
+        return result["data"]
+
+    run.kernel = environment("keras")
+    return run
+
+
+@pytest.fixture(scope="module")
+def built(shell):
+    """What `build --to docker --run --verify` told."""
+    return shell("build", "keras_classifier.ipynb", "--kernel", shell.kernel, "--tag", "keras:1",
+                 "--to", "docker", "--runtime", "docker", "--run", "--verify")  # fmt: skip
+
+
+def test_build_to_docker_run_verify(built, docker_engine):
+    assert built["verdict"]["state"] == "verified", json.dumps([built["verdict"], built["run"]])
+    assert built["run"]["runtime"] == "docker"
+    assert built["engine"]["sent_layers"] == built["image"]["layers"]
     assert "keras" in docker_engine.docker("images", "keras:1")
+
+
+@pytest.mark.usefixtures("built")
+def test_build_push_docker_pull_run(shell, docker_engine, registry, registries):
+    pushed = shell("push", "keras:1", f"{registry.url}/me/keras:1")
+    docker_engine.docker("image", "rm", "-f", "keras:1")  # or nothing would have to be pulled
+    with registries.relayed(registry, docker_engine) as there:
+        name = pushed["reference"].replace(registry.url, there)
+        docker_engine.docker("pull", "-q", name, timeout=600)
+    said = docker_engine.docker("run", "--rm", "--network=none", name, timeout=300)
+    assert "saved classifier.keras" in said
+    assert "accuracy on unseen points" in said

@@ -5,12 +5,15 @@ import dataclasses
 import pytest
 
 from jupyter_containerize.model.base import BaseImage
+from jupyter_containerize.model.files import FileEntry, FileKind
 from jupyter_containerize.model.plan import Base, BaseKind, LinkContent
 from jupyter_containerize.model.platform import Platform
+from jupyter_containerize.model.snapshot import NativeLibrary
 from jupyter_containerize.planning import plan
 from jupyter_containerize.planning.slim import slimmed
 
 ENV = "/opt/jupyter-containerize/env"
+LIBRARIES = "/opt/jupyter-containerize/lib"
 BASE = BaseImage(
     base=Base(BaseKind.REGISTRY, "registry/python:3.11", f"sha256:{'1' * 64}"),
     platform=Platform("linux", "arm64"),
@@ -34,13 +37,26 @@ def entries(image_plan):
 
 
 def test_the_base_brings_the_system(small, on_base):
-    result = plan(small(), on_base)
+    result = plan(dataclasses.replace(small(), libraries=()), on_base)
     kinds = {layer.kind.value for layer in result.layers}
     assert "base" not in kinds
     assert "libraries" not in kinds
     assert "/etc/ld.so.cache" not in entries(result)
     assert result.platform == BASE.platform
     assert result.base == BASE.base
+
+
+def test_libraries_that_it_lacks_are_brought_by_all_their_names(small, on_base):
+    real = FileEntry("/usr/lib/here/libx.so.1.2", FileKind.FILE, 10)
+    link = FileEntry("/usr/lib/here/libx.so", FileKind.SYMLINK, link="libx.so.1.2")
+    library = NativeLibrary("libx.so.1", "/usr/lib/here/libx.so", (link, real))
+    result = plan(dataclasses.replace(small(), libraries=(library,)), on_base)
+    found = entries(result)
+    assert found[f"{LIBRARIES}/libx.so.1"].content.path == real.path
+    assert found[f"{LIBRARIES}/libx.so"].content == LinkContent("libx.so.1")
+    assert found[f"{LIBRARIES}/libx.so.1.2"].content == LinkContent("libx.so.1")
+    assert real.path not in found, "the base's own folders stay as they are"
+    assert result.config.environment["LD_LIBRARY_PATH"] == LIBRARIES
 
 
 def test_an_environment_over_its_python(small, on_base):
