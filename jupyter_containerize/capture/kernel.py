@@ -60,26 +60,14 @@ class Executed:
 
 
 def record(
-    path: str,
-    *,
-    options: CaptureOptions,
-    emit: Emit = ignore,
-    front_end: Mapping[str, Any] | None = None,
+    file: notebook.NotebookFile, *, options: CaptureOptions, emit: Emit = ignore
 ) -> dict[str, Any]:
-    """Return the probe record of the notebook at `path`, run headless in a kernel of its own.
-
-    `front_end` is the notebook with edits that are not saved; the file's text by default.
+    """Return the probe record of a notebook, run headless in a kernel of its own.
 
     With `options.execute` false no cell runs: what they import is imported, and the record
-    says `static`. Errors: those of `notebook.read` and `kernelspec.manager`; `cell-failed`,
-    `cell-timed-out`, `kernel-died`, `kernel-silent`, `remote-kernel`, `probe-failed`.
+    says `static`. Errors: those of `kernelspec.manager`; `cell-failed`, `cell-timed-out`,
+    `kernel-died`, `kernel-silent`, `remote-kernel`, `probe-failed`.
     """
-    if front_end is None:
-        file = notebook.read(path)
-    else:
-        file = notebook.NotebookFile(
-            os.path.abspath(path), notebook.normalise(front_end, name=path)
-        )
     file = file.with_marks(options.marks)
     if options.execute:
         return execute(file, options=options, emit=emit).record
@@ -135,6 +123,8 @@ async def _executed(
     import nbformat  # noqa: PLC0415 - see above
     from nbclient import NotebookClient  # noqa: PLC0415 - same
 
+    from .output_widget import AsyncOutputWidget  # noqa: PLC0415 - same
+
     node = nbformat.from_dict(file.document)
     async with _started(file, options) as (manager, client):
         runner = NotebookClient(
@@ -146,6 +136,7 @@ async def _executed(
             store_widget_state=True,  # without it nbclient fails at an `Output` widget
         )
         runner.kc = client
+        runner.widget_registry["@jupyter-widgets/output"]["OutputModel"] = AsyncOutputWidget
         await _execute_cells(runner, emit)
         if then is not None:
             await _while_alive(manager, then(client))

@@ -70,6 +70,16 @@ def read(path: str) -> NotebookFile:
     return NotebookFile(path, parse(content, name=path))
 
 
+def given(path: str, front_end: Mapping[str, Any] | None) -> NotebookFile:
+    """Return the notebook as a front end holds it, edits that are not saved included, else the file.
+
+    Errors: those of `read` and `normalise`.
+    """
+    if front_end is None:
+        return read(path)
+    return NotebookFile(os.path.abspath(path), normalise(front_end, name=path))
+
+
 def known(record: Mapping[str, Any], path: str) -> NotebookFile | None:
     """Return the notebook at `path`, else the one the kernel's record names if it is (still) there."""
     if path:

@@ -31,6 +31,12 @@ _COMMAND = re.compile(r"(?:^|: )(?P<name>[\w.+-]+): (?:command )?not found", re.
 _LISTS = re.compile(
     r"(?m)\b(?:listdir|scandir|iterdir|r?glob|os\.walk)\(|(?:^|[=!%;|]) *(?:ls|ll|dir|find|tree|du)\b"
 )
+# Calls and magics, for `df["date"]` and a variable called `time` tell nothing.
+_CLOCK = re.compile(
+    r"\btime\.\w+\(|\b(?:time(?:_ns)?|ctime|(?:utc)?now|today|localtime|gmtime|perf_counter(?:_ns)?"
+    r"|monotonic(?:_ns)?|process_time(?:_ns)?|default_timer|timeit)\("
+    r"|(?m:^\s*%%?time(?:it)?\b|[!|;]\s*(?:date|time|uptime)\b)|%%bash[\s\S]*\bdate\b"
+)
 _ABSOLUTE = re.compile(
     r"(?<![\w<])/(?:home|Users|root|opt|srv|mnt|tmp|usr|var|content)/[^\s'\":,)]+"
 )
@@ -196,7 +202,7 @@ def _seed(evidence: Evidence) -> Cause | None:
 
 
 def _clock(evidence: Evidence) -> Cause | None:
-    if not re.search(r"\b(?:time|datetime|date|today|now|perf_counter|timeit)\b", evidence.source):
+    if not _CLOCK.search(evidence.source):
         return None
     return (
         "The cell puts out the time, a date or how long something took.",

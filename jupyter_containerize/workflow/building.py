@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import guest
 from ..capture import assemble
+from ..capture import notebook as notebook_file
 from ..capture import record as probe_record
 from ..errors import ContainerizeError
 from ..model.codec import to_json
@@ -203,11 +204,10 @@ def _record(request: BuildRequest, emit: Emit) -> dict[str, Any]:
         if ran:
             return record
     title = "Running the notebook" if request.capture.execute else "Importing what cells name"
+    chosen = notebook_file.given(request.notebook, request.front_end)
     with step(emit, "execute", title) as summary:
-        record = kernel.record(
-            request.notebook, options=request.capture, emit=emit, front_end=request.front_end
-        )
-        summary.text = os.path.basename(request.notebook)
+        record = kernel.record(chosen, options=request.capture, emit=emit)
+        summary.text = chosen.name
     return record
 
 

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from jupyter_containerize.capture import assemble, kernel
+from jupyter_containerize.capture import notebook as notebook_file
 from jupyter_containerize.capture.snapshot_file import read_snapshot, write_snapshot
 from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.model.options import CaptureOptions
@@ -37,7 +38,7 @@ def capture(tmp_path):
 
     def run(path, *, record=None, **options):
         chosen = CaptureOptions(**options)
-        record = record or kernel.record(path, options=chosen)
+        record = record or kernel.record(notebook_file.read(path), options=chosen)
         return assemble.snapshot(record, notebook=path, options=chosen, store=store), record
 
     return run

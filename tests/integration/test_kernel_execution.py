@@ -304,7 +304,9 @@ def test_static_capture_imports_and_runs_nothing(bare, tmp_path):
         tmp_path / "work",
         ["import tabnanny\nopen('made', 'w')", "import no_such_module\nfrom xml import sax, other"],
     )
-    record = kernel.record(str(path), options=CaptureOptions(kernel=bare, execute=False))
+    record = kernel.record(
+        notebook.read(str(path)), options=CaptureOptions(kernel=bare, execute=False)
+    )
     seqs = {row[0]: row[4] for row in record["modules"]}
     assert record["static"]
     assert seqs["tabnanny"] == seqs["xml.sax"] == 1
@@ -319,9 +321,9 @@ def test_interrupting_ends_the_kernel_too(bare, tmp_path):
         ["import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"],
     )
     program = (
-        "import sys; from jupyter_containerize.capture import kernel;"
+        "import sys; from jupyter_containerize.capture import kernel, notebook;"
         "from jupyter_containerize.model.options import CaptureOptions;"
-        "kernel.record(sys.argv[1], options=CaptureOptions(kernel=sys.argv[2]))"
+        "kernel.record(notebook.read(sys.argv[1]), options=CaptureOptions(kernel=sys.argv[2]))"
     )
     command = [sys.executable, "-c", program, str(path), bare]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -9,6 +9,7 @@ import textwrap
 import pytest
 
 from jupyter_containerize.capture import kernel
+from jupyter_containerize.capture import notebook as notebook_file
 from jupyter_containerize.model.options import CaptureOptions
 
 MAKE = """
@@ -81,7 +82,7 @@ def seen(science, tmp_path_factory):
         cells += READERS.values()
     path = folder / "reads.ipynb"
     path.write_text(json.dumps(notebook(cells)))
-    record = kernel.record(str(path), options=CaptureOptions(kernel=science))
+    record = kernel.record(notebook_file.read(str(path)), options=CaptureOptions(kernel=science))
     return record, dict(zip((".", "../data", "far"), places, strict=True))
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from jupyter_containerize.capture import kernel
+from jupyter_containerize.capture import kernel, notebook
 from jupyter_containerize.errors import interrupted
 from jupyter_containerize.model.options import CaptureOptions
 from jupyter_containerize.surfaces.arguments import parser
@@ -65,7 +65,7 @@ def session(tmp_path, store):
 
     def make(*sources, execute=True):
         path = write(tmp_path / "note.ipynb", *sources)
-        record = kernel.record(str(path), options=CaptureOptions(execute=execute))
+        record = kernel.record(notebook.read(str(path)), options=CaptureOptions(execute=execute))
         record["session"]["notebook_path"] = str(path)
         defaults = settings(store=store)
         made.append(
