@@ -2,7 +2,8 @@
 
 `python benchmarks/serving.py [--quick] [--models keras,sklearn,numpy] [--folder FOLDER]`. wrk asks,
 /proc tells the servers' CPU time. Sides run by turns, one at a time; the table shows medians and
-goes to standard output and `.artifacts/serving.md`.
+goes to standard output and `.artifacts/serving.md`. All of it takes about ten minutes, so a side
+that the first round showed to be far behind the best is not measured again.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from serving_sides import Side
 from table import Row, markdown
 
 CONNECTIONS = (1, 16, 64)
-_IDLE_S = 10.0
+_IDLE_S = 5.0
+_FAR_BEHIND = 4.0  # times the CPU of the best peer, at every number of connections
 _COLD_START = 1.1
 
 
@@ -63,12 +65,13 @@ def measure(
     try:
         with running(side, model, folder) as server:
             seen.ready_s.append(server.ready_s)
-            server.load(4, 2, folder)
+            server.load(4, 1, folder)
             for count in connections:
                 seen.loads.setdefault(count, []).append(server.load(count, seconds, folder))
-            time.sleep(1)
-            seen.idle.append(server.idle_percent(_IDLE_S))
             seen.memory_mb.append(server.memory_mb())
+            if not seen.idle:
+                time.sleep(1)
+                seen.idle.append(server.idle_percent(_IDLE_S))
     except (RuntimeError, subprocess.SubprocessError) as error:
         _say(f"{side.name} cannot be measured: {error}")
 
@@ -88,8 +91,24 @@ def compare(model: str, folder: str, *, rounds: int, seconds: int, only: set[str
     seen = {one.name: Seen() for one in every}
     for _ in range(rounds):
         for one in every:
-            measure(one, model, folder, seen[one.name], seconds=seconds)
+            if not _is_far_behind(one.name, seen):
+                measure(one, model, folder, seen[one.name], seconds=seconds)
     return _rows(model, seen)
+
+
+def _is_far_behind(name: str, seen: dict[str, Seen]) -> bool:
+    """Whether a peer has shown that it cannot be the best."""
+    if name == "this service" or not seen[name].loads:
+        return False
+    peers = [one for other, one in seen.items() if other != "this service"]
+    return all(
+        seen[name].of(count, "cpu_ms")
+        > _FAR_BEHIND
+        * min(
+            one.of(count, "cpu_ms") for one in peers if count in one.loads and not one.errors(count)
+        )
+        for count in (16, 64)
+    )
 
 
 def _rows(model: str, seen: dict[str, Seen]) -> list[Row]:
@@ -266,7 +285,7 @@ def main() -> int:
     parser.add_argument("--peers", default="", help="only these, by name and comma")
     parser.add_argument("--folder")
     args = parser.parse_args()
-    rounds, seconds = (1, 4) if args.quick else (3, 8)
+    rounds, seconds = (1, 3) if args.quick else (3, 4)
     only = {name for name in args.peers.split(",") if name}
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     before, started = os.getloadavg()[0], time.monotonic()

@@ -22,6 +22,8 @@ def make() -> None:
     dense = keras.layers.Dense
     layers = [keras.Input(shape=(10,)), dense(64, activation="relu"), dense(64, activation="relu")]
     keras.Sequential([*layers, dense(10, activation="softmax")]).save(f"{FOLDER}/classifier.keras")
+    with open(f"{FOLDER}/pipeline.pickle", "wb") as file:
+        pickle.dump(fitted(), file)
 
 
 def load_keras():
@@ -33,7 +35,15 @@ def load_keras():
 
 
 def load_sklearn():
-    """Return a pipeline over a frame of eight numbers and two texts, fitted here."""
+    """Return a pipeline over a frame of eight numbers and two texts."""
+    import pandas  # noqa: F401 - what asks it needs frames
+
+    with open(f"{FOLDER}/pipeline.pickle", "rb") as file:
+        return pickle.load(file)
+
+
+def fitted():
+    """Return that pipeline, fitted here."""
     import numpy as np
     import pandas as pd
     from sklearn.compose import ColumnTransformer
