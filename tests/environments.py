@@ -83,6 +83,8 @@ ENVIRONMENTS: dict[str, list[str]] = {
         "tqdm",
         "xarray",
     ],
+    # What reads JSON into arrays, compared with what reads it into lists.
+    "numbers": ["hypothesis", "numpy", "orjson", "pysimdjson"],
     # Other people's clients of an inference service.
     "clients": ["schemathesis", "tritonclient[http]"],
 }

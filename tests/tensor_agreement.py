@@ -1,12 +1,16 @@
-"""Whether arrays and nested lists take the same JSON; runs where numpy and hypothesis are (`clients`).
+"""Whether all ways to read JSON take the same; runs where numpy, simdjson and hypothesis are (`numbers`).
 
-`python tensor_agreement.py [EXAMPLES]`: what one refuses the other must refuse, and what they take must
-be equal. Any difference raises.
+`python tensor_agreement.py [EXAMPLES]`: arrays and nested lists, and large bodies of numbers with and
+without simdjson. What one refuses the other must refuse, and what they take must be equal. Any
+difference raises.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +18,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from jupyter_containerize.guest.serving.artifact import Tensor
+from jupyter_containerize.guest.serving import inference, numbers, predict
+from jupyter_containerize.guest.serving.artifact import Artifact, Tensor
 from jupyter_containerize.guest.serving.numpy_tensors import NumpyTensors
 from jupyter_containerize.guest.serving.plain_tensors import PlainTensors
 from jupyter_containerize.guest.serving.problems import Problem
@@ -30,6 +35,7 @@ LEAVES = {
     "boolean": st.booleans(),
     "other": st.none() | st.text(max_size=3) | st.just({}),
 }
+HIDDEN = ", [" + "1, " * 80 + "[1]]"  # which simdjson would flatten
 SHAPES = [(-1,), (-1, 2), (-1, -1), (2,), (-1, 2, 1)]
 
 
@@ -85,5 +91,46 @@ def compare(parse, tensor):
     assert repr(many) == repr(one), (many, one)  # NaN is NaN
 
 
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
+@given(
+    rows=st.lists(st.tuples(nested(), st.integers(0, 80)), min_size=1, max_size=3),
+    datatype=st.sampled_from(sorted({*INTEGERS, *FLOATS, "BOOL", "BYTES"})),
+    tail=st.sampled_from(["", ", []", ", [1]", ', {"x": 1}', ", true", ", null", ' , "["', ","]),
+)
+@example(rows=[([1], 80)], datatype="INT64", tail=", [1]")
+@example(rows=[([1], 81)], datatype="INT64", tail=HIDDEN)
+@example(rows=[([2**63], 80)], datatype="UINT64", tail="")
+@example(rows=[([2**53 + 1], 80)], datatype="UINT64", tail="")
+@example(rows=[([0.1], 80)], datatype="FP64", tail="")
+@example(rows=[([1], 80), ([True], 80)], datatype="FP32", tail="")
+def read_alike(rows, datatype, tail):
+    tensor = Tensor("x", datatype, (-1, -1))
+    made = Artifact(
+        folder="", name="m", adapter="a", framework="", style="tensors", inputs=(tensor,),
+        outputs=(), batches=True, max_batch_size=64, example=None, fork_safe=True, raw={},
+    )  # fmt: skip
+    written = ", ".join(
+        json.dumps(one * more if isinstance(one, list) else one) for one, more in rows
+    )
+    for text in (f'{{"inputs": {{"x": [{written}{tail}]}}}}', f"[{written}{tail}]"):
+        quick, usual = (
+            outcome(functools.partial(asked, text, made, reader)) for reader in (READER, None)
+        )
+        assert repr(quick) == repr(usual), (quick, usual)
+
+
+def asked(text, artifact, reader):
+    """The input that the model would get."""
+    model = types.SimpleNamespace(fast_numbers=reader, fast_loads=None)
+    understood = inference.Inference(model, None, None)._understood
+    tensors = NumpyTensors(np)
+    found = understood(memoryview(text.encode()), lambda body: predict.ask(body, artifact, tensors))
+    return found.calls[0]["x"]
+
+
 parse_alike()
+inference.LARGE_BYTES = numbers._BYTES_A_LIST = 0
+READER = numbers.number_reader(np)
+assert READER(memoryview(b'{"x": [' + b"1.5, " * 100 + b"2]}"))["x"].shape == (101,)
+read_alike()
 print("all equal")

@@ -274,6 +274,7 @@ class _Capture:
             environment=self.installed,
             interpreter=self.interpreter,
             packages=self.packages,
+            gains=serving_needs.gains_of(self.saved.artifact["signature"]),
         )
         self.findings += chosen.findings
         described = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping
@@ -19,6 +20,9 @@ from .trial import Hidden
 
 #: Distributions that the guest's service imports beside the standard library.
 GUEST_NEEDS: tuple[str, ...] = ()
+#: What reads long lists of numbers three times as quickly; the service does without it as well.
+NUMBER_READER = "pysimdjson"
+_LONG = 256  # numbers in a row
 _OBJECT = "the served object"
 _LISTED = 12
 
@@ -90,8 +94,11 @@ def choose(
     environment: Environment,
     interpreter: Interpreter,
     packages: tuple[str, ...] = (),
+    gains: tuple[str, ...] = (),
 ) -> Chosen:
     """Return what the fresh process used, what unseen code of the object's names, and `packages`.
+
+    `gains` are names of distributions that make the service quicker, where there are any that fit.
 
     Errors: `package-not-installed`, `guest-needs-package`.
     """
@@ -116,6 +123,9 @@ def choose(
         asked = {Reason(ReasonKind.REQUESTED, "the user")}
         _with_requirements(chosen, wanted, asked, environment=environment, interpreter=interpreter)
     for name in GUEST_NEEDS:
+        if not _for_the_guest(chosen, name, environment, interpreter):
+            raise _guest_needs(name, interpreter)
+    for name in gains:
         _for_the_guest(chosen, name, environment, interpreter)
     chosen.requires = {
         key: tuple(one for one in needed if one in chosen.chosen)
@@ -170,28 +180,51 @@ def _touched(
 
 def _for_the_guest(
     chosen: Chosen, name: str, environment: Environment, interpreter: Interpreter
-) -> None:
-    """Add what the service imports: the kernel's own, else ours where it fits that Python."""
+) -> bool:
+    """Add what the service imports: the kernel's own, else ours where it fits that Python.
+
+    Return whether there is one.
+    """
     key = normalise(name)
     reasons = {Reason(ReasonKind.REQUIRED, "the guest")}
     own = environment.by_key.get(key)
     if own is not None:
         _with_requirements(chosen, own, reasons, environment=environment, interpreter=interpreter)
-        return
-    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
-    theirs = ".".join(interpreter.version.split(".")[:2])
+        return True
     lender = Environment(path for path in sys.path if path)
     lent = lender.by_key.get(key)
-    if lent is None or ours != theirs or interpreter.implementation != "cpython":
-        raise ContainerizeError(
-            "guest-needs-package",
-            what=f"The kernel's environment has no {name}, which the service in the image needs.",
-            why=f"It has Python {theirs}; jupyter-containerize's own {name} is for Python {ours}.",
-            fix=f"{interpreter.executable} -m pip install {name}",
-        )
+    fits = _minor(interpreter.version) == _minor(sys.version)
+    if lent is None or not fits or interpreter.implementation != "cpython":
+        return False
     _with_requirements(
         chosen, lent, reasons, environment=environment, interpreter=interpreter, fallback=lender
     )
+    return True
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _guest_needs(name: str, interpreter: Interpreter) -> ContainerizeError:
+    ours, theirs = _minor(sys.version), _minor(interpreter.version)
+    return ContainerizeError(
+        "guest-needs-package",
+        what=f"The kernel's environment has no {name}, which the service in the image needs.",
+        why=f"It has Python {theirs}; jupyter-containerize's own {name} is for Python {ours}.",
+        fix=f"{interpreter.executable} -m pip install {name}",
+    )
+
+
+def gains_of(signature: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what would make the service of a signature quicker: for long rows of numbers."""
+    rows = [
+        one["shape"][1:] if one["shape"][:1] == [-1] else one["shape"]
+        for one in signature["inputs"]
+        if one["dtype"] not in ("BYTES", "JSON", "BOOL")
+    ]
+    long = any(-1 in row or math.prod(row) >= _LONG for row in rows)
+    return (NUMBER_READER,) if long else ()
 
 
 def _not_installed(name: str, interpreter: Interpreter) -> ContainerizeError:

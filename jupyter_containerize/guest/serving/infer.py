@@ -37,24 +37,29 @@ class Asked(NamedTuple):
     timeout_s: float  # 0: the service's own
 
 
-def ask(body: bytes | memoryview, header_length: int, model: Model) -> Asked:
-    """Return what an infer request asks for. Errors: `Problem`."""
-    artifact, tensors = model.artifact, model.tensors
+def parts(body: bytes | memoryview, header_length: int) -> tuple[memoryview, memoryview]:
+    """Return the JSON of a body and the bytes behind it. Errors: `Problem`."""
     view = memoryview(body)
     if header_length > len(view):
         raise wrong_input(
             "Inference-Header-Content-Length",
             f"at most the body's {len(view)} bytes", f"{header_length}", status=400,
         )  # fmt: skip
-    head = view[:header_length] if header_length >= 0 else view
-    data = load_json(head, model.fast_loads)
+    if header_length < 0:
+        return view, view[:0]
+    return view[:header_length], view[header_length:]
+
+
+def ask(data: Any, behind: memoryview, model: Model) -> Asked:
+    """Return what an infer request asks for; `behind` its JSON `data` are bytes. Errors: `Problem`."""
+    artifact, tensors = model.artifact, model.tensors
     if not isinstance(data, dict):
         raise wrong_input("body", "an object", shown(data))
     parameters = _object(data, "parameters", "")
     given = data.get("inputs")
     if not isinstance(given, list):
         raise wrong_input("inputs", "an array of tensors", shown(given))
-    binaries = _Binaries(view[header_length:] if header_length >= 0 else view[:0])
+    binaries = _Binaries(behind)
     call: dict[str, Any] = {}
     for place, one in enumerate(given):
         name, value = _input(one, f"inputs[{place}]", artifact, tensors, binaries)
@@ -158,7 +163,7 @@ def _input(
         data = binaries.take(size, f"{where}.parameters.binary_data_size")
         value = tensors.parse_binary(data, tensor, shape, f"{where}")
     else:
-        if not isinstance(one.get("data"), list):
+        if not tensors.is_list(one.get("data")):
             raise wrong_input(f"{where}.data", "an array", shown(one.get("data")))
         given = (
             _from_text(one["data"], f"{where}.data") if tensor.datatype == "JSON" else one["data"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from . import infer, predict
 from .batching import Batcher, Job, Results
@@ -12,8 +13,11 @@ from .connection import Request
 from .exchange import Exchange
 from .http1 import too_large
 from .model import Model
+from .numbers import LARGE_BYTES
 from .problems import Problem
 from .settings import Settings
+
+Asked = TypeVar("Asked", infer.Asked, predict.Asked)
 
 
 class Inference:
@@ -27,8 +31,10 @@ class Inference:
     def predict(self, exchange: Exchange, request: Request) -> None:
         """Answer `POST /predict`. Errors: `Problem`."""
         model = self._model
-        body = infer.load_json(self._decoded(request), model.fast_loads)
-        asked = predict.ask(body, model.artifact, model.tensors)
+        asked = self._understood(
+            memoryview(self._decoded(request)),
+            lambda body: predict.ask(body, model.artifact, model.tensors),
+        )
         if asked.as_rows and not asked.rows:
             exchange.reply(200, b'{"rows":[]}')
             return
@@ -41,8 +47,8 @@ class Inference:
     def infer(self, exchange: Exchange, request: Request) -> None:
         """Answer `POST /v2/models/NAME/infer`. Errors: `Problem`."""
         model = self._model
-        body = self._decoded(request)
-        asked = infer.ask(body, request.head.header_length, model)
+        head, behind = infer.parts(self._decoded(request), request.head.header_length)
+        asked = self._understood(head, lambda data: infer.ask(data, behind, model))
 
         def write(results: Results) -> None:
             parts, length = infer.answer(asked, results[0], model)
@@ -56,6 +62,19 @@ class Inference:
             )  # fmt: skip
 
         self._put(exchange, request, [asked.call], asked.rows, write, timeout_s=asked.timeout_s)
+
+    def _understood(self, text: memoryview, ask: Callable[[Any], Asked]) -> Asked:
+        """Return what `ask` makes of JSON. Errors: `Problem`.
+
+        A large body is first tried the quick way; where that does not do, the usual one tells why.
+        """
+        model = self._model
+        if len(text) >= LARGE_BYTES and model.fast_numbers is not None:
+            with contextlib.suppress(Problem):
+                value = model.fast_numbers(text)
+                if value is not None:
+                    return ask(value)
+        return ask(infer.load_json(text, model.fast_loads))
 
     def _put(
         self,

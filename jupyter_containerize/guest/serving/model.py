@@ -9,6 +9,7 @@ from typing import Any
 
 from ..problem import CannotStart
 from .artifact import Artifact, Tensor
+from .numbers import Reader, number_reader
 from .numpy_tensors import NumpyTensors
 from .plain_tensors import PlainTensors
 from .wire import accelerate
@@ -25,7 +26,7 @@ class Model:
         self.artifact = artifact
         self._model = _load(artifact)
         self.tensors = _tensors(artifact)
-        self.fast_loads = _fast_loads(artifact)
+        self.fast_loads, self.fast_numbers = _fast(artifact)
         self._outputs = {tensor.name: tensor for tensor in artifact.outputs}
 
     def warm_up(self) -> None:
@@ -94,14 +95,17 @@ def _load(artifact: Artifact) -> Any:
     return model
 
 
-def _fast_loads(artifact: Artifact) -> Callable[[Any], Any] | None:
-    """Return a quicker parser of JSON than the standard library's, if the image has one.
+def _fast(artifact: Artifact) -> tuple[Callable[[Any], Any] | None, Reader | None]:
+    """Return quicker parsers of JSON than the standard library's, of all and of numbers, if there are.
 
-    It turns whole numbers of more than 64 bits into floats, so free JSON values are not for it.
+    The first turns whole numbers of more than 64 bits into floats and the second lists into arrays,
+    so free JSON values are not for them.
     """
     loads = accelerate()
-    free = any(tensor.datatype == "JSON" for tensor in artifact.inputs)
-    return None if free else loads
+    if any(tensor.datatype == "JSON" for tensor in artifact.inputs):
+        return None, None
+    numpy = sys.modules.get("numpy")
+    return loads, number_reader(numpy) if numpy is not None else None
 
 
 def _tensors(artifact: Artifact) -> PlainTensors:

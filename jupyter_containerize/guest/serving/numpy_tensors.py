@@ -29,6 +29,10 @@ class NumpyTensors(PlainTensors):
         self._buffers = Buffers(lambda size: numpy.empty(size, numpy.uint8))
         self._names = {dtype: name for name, dtype in self._dtypes.items()}
 
+    def is_list(self, value: Any) -> bool:
+        """Whether a JSON value is a list, or an array that stands for one."""
+        return isinstance(value, (list, self._np.ndarray))
+
     def allocate(self, size_bytes: int) -> memoryview:
         """Return writable memory."""
         return self._buffers.get(size_bytes)
@@ -56,7 +60,7 @@ class NumpyTensors(PlainTensors):
         kind = array.dtype.kind
         if tensor.datatype == "BOOL":
             return array if kind == "b" and not tensor.optional else None
-        if kind not in "fiu" or _has_booleans(data, array.ndim):
+        if kind not in "fiu" or self._has_booleans(data, array.ndim):
             return None  # among numbers numpy takes true and false for 1 and 0
         if tensor.datatype in FLOATS:
             return self._rounded(array, self._dtypes[tensor.datatype])
@@ -73,6 +77,16 @@ class NumpyTensors(PlainTensors):
         with self._np.errstate(over="ignore"):
             cast = array.astype(dtype)
         return cast if dtype.itemsize == 8 or self._np.isfinite(cast).all() else None  # noqa: PLR2004
+
+    def _has_booleans(self, data: Any, depth: int) -> bool:
+        """Whether there are any in lists nested `depth` deep everywhere; arrays hold none."""
+        leaves: Iterable[Any] = [data]
+        for _ in range(depth):
+            if isinstance(data, self._np.ndarray):
+                leaves = (one for one in leaves if not isinstance(one, self._np.ndarray))
+            leaves = chain.from_iterable(leaves)  # no copy of so many
+            data = data[0] if len(data) else ()
+        return bool in set(map(type, leaves))
 
     def _array(self, values: Any, tensor: Tensor, shape: tuple[int, ...]) -> Any:
         if tensor.datatype == "JSON":
@@ -170,14 +184,6 @@ class NumpyTensors(PlainTensors):
         if dtype in self._names:
             return self._names[dtype]
         return "BYTES" if dtype.kind in "USO" else "FP64" if dtype.kind == "f" else "JSON"
-
-
-def _has_booleans(data: Any, depth: int) -> bool:
-    """Whether there are any in lists nested `depth` deep everywhere."""
-    leaves: Iterable[Any] = [data]
-    for _ in range(depth):
-        leaves = chain.from_iterable(leaves)  # no copy of so many
-    return bool in set(map(type, leaves))
 
 
 def _fits(actual: tuple[int, ...], wanted: tuple[int, ...]) -> bool:

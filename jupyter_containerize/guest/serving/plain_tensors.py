@@ -21,6 +21,10 @@ CODES = {
 class PlainTensors:
     """What the service does with tensors; `NumpyTensors` does the same with arrays."""
 
+    def is_list(self, value: Any) -> bool:
+        """Whether a JSON value is a list, however it is held."""
+        return isinstance(value, list)
+
     def allocate(self, size_bytes: int) -> memoryview:
         """Return writable memory."""
         return memoryview(bytearray(size_bytes))

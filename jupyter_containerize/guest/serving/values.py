@@ -28,24 +28,29 @@ NAN = float("nan")
 
 def checked(data: Any, tensor: Tensor, shape: tuple[int, ...], where: str) -> Any:
     """Return nested lists of the tensor's own values. Errors: `Problem` that names the element."""
-    leaf = leaf_of(tensor)
-    return _walk(data, tensor, shape, where, leaf)
+    return _Walk(tensor, shape).values(data, 0, where)
 
 
-def _walk(
-    data: Any, tensor: Tensor, shape: tuple[int, ...], where: str, leaf: Callable[[Any], Any]
-) -> Any:
-    if not shape:
-        try:
-            return leaf(data)
-        except ValueError as error:
-            raise wrong_input(where, str(error), shown(data)) from None
-    size, inner = shape[0], shape[1:]
-    if not isinstance(data, list):
-        raise wrong_input(where, described(tensor, shape), shown(data))
-    if size not in (-1, len(data)):
-        raise wrong_input(where, described(tensor, shape), shown(data))
-    return [_walk(one, tensor, inner, f"{where}[{place}]", leaf) for place, one in enumerate(data)]
+class _Walk:
+    """Goes through nested lists; where any number will do, all lists side by side have as many."""
+
+    def __init__(self, tensor: Tensor, shape: tuple[int, ...]) -> None:
+        self._tensor = tensor
+        self._leaf = leaf_of(tensor)
+        self._shape = list(shape)
+
+    def values(self, data: Any, depth: int, where: str) -> Any:
+        if depth == len(self._shape):
+            try:
+                return self._leaf(data)
+            except ValueError as error:
+                raise wrong_input(where, str(error), shown(data)) from None
+        size = self._shape[depth]
+        if not isinstance(data, list) or size not in (-1, len(data)):
+            expected = described(self._tensor, tuple(self._shape[depth:]))
+            raise wrong_input(where, expected, shown(data))
+        self._shape[depth] = len(data)
+        return [self.values(one, depth + 1, f"{where}[{place}]") for place, one in enumerate(data)]
 
 
 def described(tensor: Tensor, shape: tuple[int, ...]) -> str:

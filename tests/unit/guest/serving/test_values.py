@@ -153,3 +153,11 @@ def test_a_float_may_be_as_large_as_what_rounds_to_the_largest():
     assert TENSORS.parse(3.4028235e38, Tensor("x", "FP32", ()), (), "x") == 3.4028235e38
     assert problem_of(lambda: TENSORS.parse(3.403e38, Tensor("x", "FP32", ()), (), "x"))
     assert problem_of(lambda: TENSORS.parse(65520, Tensor("x", "FP16", ()), (), "x"))
+
+
+def test_lists_side_by_side_are_as_long_as_one_another():
+    tensor = Tensor("x", "FP32", (-1, -1))
+    assert TENSORS.parse([[1, 2], [3, 4]], tensor, tensor.shape, "x") == [[1, 2], [3, 4]]
+    problem = problem_of(lambda: TENSORS.parse([[1, 2], [3]], tensor, tensor.shape, "x"))
+    assert problem.facts["field"] == "x[1]"
+    assert problem.facts["expected"] == "an array (2) of FP32"
