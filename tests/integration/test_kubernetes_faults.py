@@ -437,7 +437,7 @@ def test_missing_rights_are_told_with_the_role_that_gives_them(lab):
     error = refused(lab)
     assert error.code == "no-rights"
     assert "may not patch networkpolicies" in error.what
-    assert "--verb=patch --resource=networkpolicies.networking.k8s.io" in error.fix
+    assert "--verb=create,patch --resource=networkpolicies.networking.k8s.io" in error.fix
 
 
 def test_a_namespace_that_is_not_there(lab):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 from collections.abc import Sequence
@@ -135,10 +136,12 @@ def _forbidden(message: str, method: str, path: str, namespace: str) -> tuple[st
 def role(verb: str, resource: str, group: str, namespace: str) -> str:
     """Return the Role that would give a right, as a command and as a rule."""
     full = f"{resource}.{group}" if group and "/" not in resource else resource
+    # An apply of what is not there yet needs both.
+    verbs = ["create", "patch"] if verb == "patch" else [verb]
     return (
         f"kubectl create role {resource.replace('/', '-')}-{verb} --namespace {namespace} "
-        f"--verb={verb} --resource={full}\n"
-        f'(apiGroups: ["{group}"], resources: ["{resource}"], verbs: ["{verb}"]), '
+        f"--verb={','.join(verbs)} --resource={full}\n"
+        f'(apiGroups: ["{group}"], resources: ["{resource}"], verbs: {json.dumps(verbs)}), '
         "with a RoleBinding to you"
     )
 

@@ -113,7 +113,8 @@ def check_room(connection: Connection, job: Json, count: int) -> None:
             f"{name} {story.size(amount) if name == 'memory' else f'{amount:g}'}"
             for name, amount in best.items()
         )
-        several = f"The {len(chosen)} nodes hold {room} of {count} pods at once, were they empty"
+        who = f"The {len(chosen)} nodes hold" if len(chosen) > 1 else "The only node holds"
+        several = f"{who} {room} of {count} pods at once, other pods left out of account"
         raise _does_not_fit(
             f"{several}: each asks for {asked}; the most that a node has is {largest}.",
             "Ask for less (--memory, --cpus, --gpus), or for fewer workers.",

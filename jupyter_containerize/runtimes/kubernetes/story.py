@@ -28,6 +28,7 @@ _UNITS = {
 }
 _LACK = re.compile(r"(\d+) Insufficient ([\w./-]+)")
 _NODES = re.compile(r"(\d+)/(\d+) nodes are available")
+_NAME_ONLY = re.compile(r"Error: \w+")
 OOM_EXIT = 137
 
 
@@ -150,7 +151,9 @@ def image_problem(
     whole = " ".join([message, *texts])
     low = whole.lower()
     registry = image.partition("/")[0]
-    why = next((text for text in reversed(texts) if "pull" in text.lower()), message) or message
+    # Beside the reason the kubelet writes an event that has only a name: "Error: ErrImagePull".
+    telling = [text for text in texts if "pull" in text.lower() and not _NAME_ONLY.fullmatch(text)]
+    why = telling[-1] if telling else message
     if reason == "ErrImageNeverPull":
         return ContainerizeError(
             "image-not-on-node",
