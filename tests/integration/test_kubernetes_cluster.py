@@ -176,5 +176,44 @@ def test_a_service_is_updated_under_load_without_a_lost_request(cluster, cluster
     assert cluster.call("rm", run).returncode == 0
 
 
+def test_an_autoscaled_service_with_a_route_and_its_log(cluster, cluster_runs):
+    function = cluster_runs.notebook([("def half(x: float) -> float:\n    return x / 2", [])])
+    serve = ("serve", "--object", "half", "--example", "2.0")
+    cluster.build("half", function, command=serve)
+    options = ("--replicas", "1", "--max-replicas", "3", "--host", "half.example")
+    done = cluster.run("half", "-d", *options)
+    assert done.returncode == 0, done.stderr
+    run = cluster.newest()["id"]
+    ingress = json.loads(cluster.kubectl("get", "ingress", "half", "-o", "json"))
+    assert ingress["spec"]["rules"][0]["host"] == "half.example"
+    assert cluster.call("scale", run, "2").returncode == 0
+    bounds = json.loads(cluster.kubectl("get", "hpa", "half", "-o", "json"))["spec"]
+    assert (bounds["minReplicas"], bounds["maxReplicas"]) == (2, 3)
+    cluster.kubectl(
+        "wait", "--for=jsonpath={.status.readyReplicas}=2", "--timeout=180s", "deployment/half"
+    )
+    deployment = cluster.kubectl("get", "deployment", "half", "-o", "json", "--show-managed-fields")
+    managed = json.loads(deployment)["metadata"]["managedFields"]
+    ours = [one for one in managed if one["manager"] == "jupyter-containerize"]
+    assert ours
+    assert all("f:replicas" not in one["fieldsV1"]["f:spec"] for one in ours)
+    with cluster.following(run) as lines:
+        lines.until(lambda seen: len(pods_of(seen)) == 2)
+        assert cluster.call("stop", run).returncode == 0
+        assert lines.ended() == 0
+    assert cluster.call("rm", run).returncode == 0
+
+
+def pods_of(lines):
+    return {line.partition("]")[0] for line in lines if line.startswith("[pod ")}
+
+
+def test_the_log_of_an_ended_run_stays_when_the_cluster_has_forgotten_it(cluster):
+    assert cluster.run("train", "-p", "epochs=1").returncode == 0
+    run = cluster.newest()["id"]
+    cluster.kubectl("delete", "jobs", "-l", f"jupyter-containerize.io/run={run}")
+    assert "epoch 0 lr 0.1" in cluster.call("logs", run).stdout
+
+
 def first(answer):
     return round(answer["rows"][0], 3)

@@ -473,7 +473,7 @@ def test_a_cluster_that_is_too_old(lab):
 def test_more_workers_than_fit(lab):
     error = refused(lab, workers=9, limits=Limits(memory_bytes=4 << 30))
     assert error.code == "does-not-fit"
-    assert "hold 2 of 9 pods" in error.why
+    assert "holds 2 of 9 pods" in error.why
     error = refused(lab, gpus="1")
     assert "nvidia.com/gpu 1" in error.why
     lab.fake.denied.add(("list", "nodes"))

@@ -78,7 +78,9 @@ def chart(objects: Sequence[Json], spec: RunSpec, reference: str) -> dict[str, s
     """Return the files of a Helm chart: image, replicas and resources are its values."""
     name = objects[0]["metadata"]["labels"]["app.kubernetes.io/name"]
     work = _work(objects[0])
-    values: Json = {"image": reference, "resources": work["resources"] if work else {}}
+    values: Json = {"image": reference}
+    if work is not None:
+        values["resources"] = work["resources"]
     if spec.environment:
         values["environment"] = dict.fromkeys(spec.environment, "")
     replicas = objects[0]["spec"].get("replicas")
@@ -97,10 +99,16 @@ def chart(objects: Sequence[Json], spec: RunSpec, reference: str) -> dict[str, s
     return files
 
 
-def _work(item: Json) -> Json | None:
-    pod = (item.get("spec") or {}).get("template", {}).get("spec")
-    found: Json | None = pod["containers"][0] if pod else None
-    return found
+def _work(item: Any) -> Json | None:
+    """Return the container that does the work, wherever a kind of object has its pod."""
+    if isinstance(item, list):
+        return next(filter(None, map(_work, item)), None)
+    if not isinstance(item, dict):
+        return None
+    if "containers" in item:
+        found: Json = item["containers"][0]
+        return found
+    return next(filter(None, map(_work, item.values())), None)
 
 
 def _templated(item: Json, reference: str, values: Mapping[str, Any]) -> str:
@@ -120,6 +128,6 @@ def _templated(item: Json, reference: str, values: Mapping[str, Any]) -> str:
     text = text.replace('"@@resources@@"', "{{ toJson .Values.resources }}")
     for key in values.get("environment", ()):
         text = text.replace(
-            f'"@@environment.{key}@@"', f"{{{{ .Values.environment.{key} | quote }}}}"
+            f'"@@environment.{key}@@"', f'{{{{ index .Values.environment "{key}" | quote }}}}'
         )
     return text
