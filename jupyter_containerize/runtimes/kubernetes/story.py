@@ -159,7 +159,11 @@ def image_problem(
             "image-not-on-node",
             what=f"The image {image} is not on the node.",
             why=why,
-            fix="Run it again: it is loaded into the cluster anew. Or push it: --registry HOST/NAME",
+            # Seen on 1.36: the kubelet's check of who may use what it pulled ends in this state too.
+            fix=(
+                "Push it: --registry HOST/NAME. (Newer nodes refuse a loaded image also when they "
+                "once pulled the same one from a registry.)"
+            ),
         )
     if any(
         word in low
