@@ -5,6 +5,7 @@ Pods follow scripts; the outputs are real files that the real guest lists and se
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -504,6 +505,47 @@ def test_an_image_that_did_not_reach_every_node(lab, monkeypatch):
     lab.node(lines_then(0))
     lab.start()
     assert marker.read_text() == "x\n"
+
+
+@pytest.fixture
+def guarded(registries, tmp_path, monkeypatch):
+    """A real registry that asks for a password, and a Docker configuration of one's own."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("REGISTRY_AUTH_FILE", raising=False)
+    (tmp_path / "docker").mkdir()
+    with registries.Registry(tmp_path / "registry", auth=True) as running:
+        yield running
+
+
+def test_a_pull_secret_is_made_of_the_users_own_login(lab, guarded, registries, tmp_path):
+    login = base64.b64encode(f"{registries.USER}:{registries.PASSWORD}".encode()).decode()
+    config = {"auths": {guarded.url: {"auth": login}, "other.example": {"auth": "b3RoZXI6eA=="}}}
+    (tmp_path / "docker" / "config.json").write_text(json.dumps(config))
+    lab.node(lines_then(0))
+    options = {"registry": f"{guarded.url}/team", "pull_secret": "docker"}
+    run = lab.start(cluster=options)
+    job, (secret,) = lab.fake.one("jobs"), lab.fake.all("secrets")
+    assert secret["type"] == "kubernetes.io/dockerconfigjson"
+    told = json.loads(secret["stringData"][".dockerconfigjson"])
+    assert told == {"auths": {guarded.url: {"auth": login}}}  # this registry's alone
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
+    pod = job["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": secret["metadata"]["name"]}]
+    assert pod["containers"][0]["image"].startswith(f"{guarded.url}/team/iris@sha256:")
+    assert login not in json.dumps(job)
+    assert registries.PASSWORD not in json.dumps(job)
+    lab.runtime.follow(run.id, store=lab.store, emit=lambda _: None)
+    lab.runtime.remove(run.id, store=lab.store)
+    assert lab.fake.all("secrets") == []
+
+
+def test_no_login_to_make_a_pull_secret_of(lab, guarded):
+    options = {"registry": f"{guarded.url}/team", "pull_secret": "docker"}
+    with pytest.raises(ContainerizeError) as caught:
+        lab.start(cluster=options)
+    assert caught.value.code == "no-docker-credentials"
+    assert f"docker login {guarded.url}" in caught.value.fix
 
 
 def test_nothing_of_another_owner_is_overwritten(lab):
