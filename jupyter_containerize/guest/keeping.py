@@ -1,7 +1,6 @@
 """The collector's container: keeps the outputs until they are fetched, or a time has passed.
 
-`send` writes a tar archive that depends on the files alone, from any byte on: a connection
-that was cut is taken up where it broke.
+`send` writes them from any byte on (see `archive`): a connection that was cut is taken up where it broke.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ import os
 import signal
 import stat
 import sys
-import tarfile
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from . import archive
 from .attendance import ENDED, RUNNING, STOP
 
 FETCHED = "fetched"
@@ -210,7 +208,7 @@ def send(arguments: list[str]) -> int:
     with open(os.path.join(control, LISTING)) as file:
         facts = json.load(file)["files"]
     skip = offset
-    for length, pieces in _archive(outputs, facts):
+    for length, pieces in archive.parts(outputs, facts):
         if skip >= length:
             skip -= length
             continue
@@ -224,55 +222,6 @@ def _write(data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(1, view) :]
-
-
-def _archive(
-    outputs: str, facts: list[dict[str, Any]]
-) -> Iterator[tuple[int, Callable[[int], Iterator[bytes]]]]:
-    """Yield the archive's parts: how long each is, and its bytes from an offset on."""
-    for entry in facts:
-        if entry["kind"] not in ("file", "link", "folder"):
-            continue
-        header = _header(entry)
-        yield len(header), partial(_rest, header)
-        if entry["kind"] == "file" and entry["size"]:
-            size = entry["size"]
-            padded = -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-            path = os.path.join(outputs, entry["path"])
-            yield padded, partial(_contents, path, size)
-    end = bytes(2 * tarfile.BLOCKSIZE)
-    yield len(end), partial(_rest, end)
-
-
-def _rest(data: bytes, skip: int) -> Iterator[bytes]:
-    yield data[skip:]
-
-
-def _header(entry: dict[str, Any]) -> bytes:
-    info = tarfile.TarInfo(entry["path"])
-    info.mode, info.mtime = entry["mode"], entry["mtime"]
-    if entry["kind"] == "link":
-        info.type, info.linkname = tarfile.SYMTYPE, entry["to"]
-    elif entry["kind"] == "folder":
-        info.type = tarfile.DIRTYPE
-    else:
-        info.size = entry["size"]
-    return info.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
-
-
-def _contents(path: str, size: int, skip: int) -> Iterator[bytes]:
-    padding = -size % tarfile.BLOCKSIZE
-    if skip < size:
-        with open(path, "rb") as file:
-            file.seek(skip)
-            left = size - skip
-            while left and (data := file.read(min(left, _CHUNK))):
-                left -= len(data)
-                yield data
-        if left:  # it shrank: what follows must stay in its place; the hash will tell
-            yield bytes(left)
-        skip = size
-    yield bytes(padding - (skip - size))
 
 
 def release(arguments: list[str]) -> int:

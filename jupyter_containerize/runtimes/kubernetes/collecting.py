@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ContainerizeError
+from ...guest import archive
 from ...model.event import Emit, Progress
 from ...model.plan import OUTPUTS_FOLDER
 from .connection import PATIENCE_S, Connection
@@ -45,21 +46,21 @@ def collect(connection: Connection, pod: str, *, python: str, folder: str, emit:
     steps = [python, "-I", POD_STEPS]
     answer = output_of(connection, pod, COLLECTOR, [*steps, "list", CONTROL_FOLDER, OUTPUTS_FOLDER])
     facts: list[dict[str, Any]] = json.loads(answer)["files"]
-    archive = os.path.join(os.path.dirname(folder), _ARCHIVE)
-    total = _archive_bytes(facts)
+    path = os.path.join(os.path.dirname(folder), _ARCHIVE)
+    total = archive.length(facts)
     try:
         _fetch(
             connection,
             pod,
             [*steps, "send", CONTROL_FOLDER, OUTPUTS_FOLDER],
-            archive=archive,
+            path=path,
             total=total,
             emit=emit,
         )
-        problems = _unpack(archive, folder, facts)
+        problems = _unpack(path, folder, facts)
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(archive)
+            os.unlink(path)
     if not problems:
         release(connection, pod, python=python)
     files = [entry for entry in facts if entry["kind"] == "file"]
@@ -82,14 +83,14 @@ def _fetch(
     pod: str,
     command: list[str],
     *,
-    archive: str,
+    path: str,
     total: int,
     emit: Emit,
 ) -> None:
     """Write the archive; a cut connection is taken up. Errors: `outputs-incomplete`."""
     last = time.monotonic()
     told = 0.0
-    with open(archive, "wb") as file:
+    with open(path, "wb") as file:
         while (have := file.tell()) < total:
             try:
                 for data in execute(connection, pod, COLLECTOR, [*command, str(have)]):
@@ -106,30 +107,6 @@ def _fetch(
             if file.tell() == have:  # it ended well and sent nothing: it will not send more
                 raise _incomplete(f"{have:,} of {total:,} bytes came.")
         emit(Progress("collect", "outputs", total, total))
-
-
-def _archive_bytes(facts: list[dict[str, Any]]) -> int:
-    """Return how long the archive must be, from the listing alone."""
-    block = tarfile.BLOCKSIZE
-    total = 2 * block
-    for entry in facts:
-        if entry["kind"] in ("file", "link", "folder"):
-            total += len(_header(entry))
-        if entry["kind"] == "file":
-            total += -(-entry["size"] // block) * block
-    return total
-
-
-def _header(entry: Mapping[str, Any]) -> bytes:
-    info = tarfile.TarInfo(entry["path"])
-    info.mode, info.mtime = entry["mode"], entry["mtime"]
-    if entry["kind"] == "link":
-        info.type, info.linkname = tarfile.SYMTYPE, entry["to"]
-    elif entry["kind"] == "folder":
-        info.type = tarfile.DIRTYPE
-    else:
-        info.size = entry["size"]
-    return info.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
 
 
 def _unpack(archive: str, folder: str, facts: list[dict[str, Any]]) -> list[str]:
