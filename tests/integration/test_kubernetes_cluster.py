@@ -27,6 +27,7 @@ NOTEBOOKS = {
     "train": [(PARAMETERS, ["parameters"]), (TRAIN, []), (SAVE, []), ("lr * 2", [])],
     "fails": [("open('half.txt', 'w').write('half')", []), ("1 / 0", [])],
     "hungry": [("open('half.txt', 'w').write('half')", []), ("x = [bytearray(10**7) for _ in range(10**5)]", [])],
+    "waits": [("import time\nprint('waiting', flush=True)\ntime.sleep(20)", [])],
     "workers": [("import os\nprint('I am', os.environ['WORKER_INDEX'], 'of', os.environ['WORKER_COUNT'])", [])],
 }  # fmt: skip
 DISTRIBUTED = """\
@@ -113,6 +114,24 @@ def test_a_missing_image(cluster, tmp_path):
     done = cluster.call("logs", "-f", run_id)
     assert "image-not-found-by-nodes" in done.stderr, done.stderr
     cluster.kubectl("delete", "-k", str(target))
+
+
+def test_an_evicted_pod_is_started_again_and_is_no_failure(cluster):
+    done = cluster.run("waits", "-d")
+    assert done.returncode == 0, done.stderr
+    run = cluster.newest()["id"]
+    chosen = ("pods", "-l", f"jupyter-containerize.io/run={run}", "-o", "name")
+    with cluster.following(run) as lines:
+        lines.until(lambda seen: any("waiting" in line for line in seen))
+        (pod,) = cluster.kubectl("get", *chosen).split()
+        name = pod.removeprefix("pod/")
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        path = f"/api/v1/namespaces/{cluster.namespace}/pods/{name}/eviction"
+        cluster.kubectl("create", "--raw", path, "-f", "-", text=json.dumps(eviction))
+        lines.until(lambda seen: sum("waiting" in line for line in seen) == 2)
+        assert pod not in cluster.kubectl("get", *chosen, "--field-selector=status.phase=Running")
+        assert lines.ended() == 0
+    assert cluster.newest()["state"] == "succeeded"
 
 
 def test_exported_manifests_run_without_us(cluster, cluster_runs, tmp_path):
