@@ -80,7 +80,8 @@ def remember(store: Store, diff_id: str, known: CompressedLayer, *, repository: 
     method = known.media_type.rpartition("+")[2]
     with writing(store.root):
         os.makedirs(os.path.join(store.root, FOLDER), mode=0o700, exist_ok=True)
-        write_atomically(_path(store, diff_id, method), dumps(to_json(known)))
+        path = _path(store, diff_id, method)
+        write_atomically(path, dumps(to_json(known)), durable=False)
 
 
 def compress(

@@ -71,17 +71,20 @@ def require_space(folder: str, need_bytes: int) -> None:
         raise no_space(folder, why=f"{need_mb:,.1f} MB are needed and {free_mb:,.1f} MB are free.")
 
 
-def write_atomically(path: str, data: bytes) -> None:
+def write_atomically(path: str, data: bytes, *, durable: bool = True) -> None:
     """Write `data` to `path` so that readers see the old file, the new one, or none.
 
-    The bytes are on disk before the name is: for small files that others trust.
+    The bytes are on disk before the name is: for small files that others trust. What may be lost when
+    the machine's power is, because it is made anew where it is missing or damaged, needs not be
+    `durable`: a wait for the disk is longer than everything else here.
     """
     temporary = f"{path}.{secrets.token_hex(6)}.tmp"
     try:
         with open(temporary, "xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -150,7 +150,8 @@ class Store:
         """Let `layer_for_key(key)` return `layer` from now on."""
         with writing(self.root):
             path = os.path.join(self.root, "keys", key)
-            write_atomically(path, dumps(to_json(replace(layer, reused=False))))
+            record = dumps(to_json(replace(layer, reused=False)))
+            write_atomically(path, record, durable=False)
 
     # -- images -------------------------------------------------------------------------
 
