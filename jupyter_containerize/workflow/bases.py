@@ -236,7 +236,7 @@ def _of_libraries(
             Severity.INFO,
             what=f"The image brings shared libraries that the base {base.name} lacks: "
             f"{_some([library.soname for library in brought])}.",
-            why="Packages need them. They are this machine's own files.",
+            why="Packages need them, or the kernel opened them. They are this machine's own files.",
         )
     if left:
         names = [f"{soname} (for {by})" for soname, by in sorted(left.items())]

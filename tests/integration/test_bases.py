@@ -32,7 +32,9 @@ from jupyter_containerize.oci.layout_source import LayoutSource
 from jupyter_containerize.oci.registry import client
 from jupyter_containerize.oci.registry.source import RegistrySource
 from jupyter_containerize.oci.store import Store
+from jupyter_containerize.workflow import bases as workflow_bases
 from jupyter_containerize.workflow import perform
+from jupyter_containerize.workflow.records import snapshot_of
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.needs_root]
 AMD64 = Platform("linux", "amd64")
@@ -122,6 +124,16 @@ def test_libraries_that_the_base_lacks_come_along(place, environment, bookworm, 
     assert "libgpgme.so.11" in told["what"]
     assert "libassuan.so.0" in told["what"], "it needs this one"
     assert "libc.so.6" not in told["what"]
+
+    # A base with an older glibc than this machine's libraries were built for is told of them.
+    store = Store.open(str(place / "store"))
+    snapshot = snapshot_of(store, store.resolve("native:1"))
+    chosen = workflow_bases.choose(bookworm[0], refresh=False, store=store, emit=ignore)
+    older = replace(chosen, image=replace(chosen.image, glibc="2.30"))
+    fitted = workflow_bases.fitted(snapshot, older, store=store, emit=ignore)
+    assert "libgpgme.so.11" not in {one.soname for one in fitted.libraries}
+    (told,) = [one for one in fitted.findings if one.code == "library-not-in-base"]
+    assert "libgpgme.so.11 (for the kernel)" in told.what
 
 
 @pytest.mark.usefixtures("on_bookworm")

@@ -147,3 +147,12 @@ def test_a_version_without_a_wheel_is_named_with_those_that_have_one():
     assert caught.value.code == "no-wheel"
     assert "tensorflow-cpu 2.15.0" in caught.value.what
     assert caught.value.also == (), "numpy has one"
+
+
+def test_versions_that_have_a_wheel_are_listed():
+    index = Index.open(machine="aarch64", glibc="2.36", python="3.11.2", interpreter=sys.executable)
+    with pytest.raises(ContainerizeError) as caught:
+        index.resolve({"numpy": "1.22.0"}, more=(), known={})
+    assert caught.value.code == "no-wheel"
+    assert "1.23.2" in caught.value.why, "the first one for Python 3.11"
+    assert "numpy==1.23." in caught.value.fix
