@@ -450,4 +450,4 @@ def test_the_keras_example_on_a_base_goes_through_a_registry_into_an_engine(
         "run", "--rm", "--network=none", pulled, "-p", "epochs=1", timeout=280
     )
     assert "accuracy" in said
-    docker_engine.docker("rmi", "-f", pulled)
+    docker_engine.docker("rmi", "-f", pulled, timeout=280)

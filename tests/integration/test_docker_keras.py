@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "keras_classifier"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def test_build_to_docker_run_verify(built, docker_engine):
 @pytest.mark.usefixtures("built")
 def test_build_push_docker_pull_run(shell, docker_engine, registry, registries):
     pushed = shell("push", "keras:1", f"{registry.url}/me/keras:1")
-    docker_engine.docker("image", "rm", "-f", "keras:1")  # or nothing would have to be pulled
+    # Or nothing would have to be pulled. Some disks are slow to free so much.
+    docker_engine.docker("image", "rm", "-f", "keras:1", timeout=600)
     with registries.relayed(registry, docker_engine) as there:
         name = pushed["reference"].replace(registry.url, there)
         docker_engine.docker("pull", "-q", name, timeout=600)

@@ -58,10 +58,13 @@ def place(docker_engine, base, environment, tmp_path_factory):
             name="price:1",
             base=base,
             builder="docker",
+            to="docker",
             store=str(folder / "store"),
         )
         made = workflow.perform("serve", request, emit=ignore)
         assert made["verdict"]["state"] == "verified"
+        assert made["engine"]["sent_bytes"] == 0, "the engine has built it"
+        assert "price:1" in docker_engine.docker("images", "--format", "{{.Repository}}:{{.Tag}}")
         yield folder
 
 

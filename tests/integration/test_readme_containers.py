@@ -66,7 +66,7 @@ def shell(tmp_path_factory, environment, docker_engine, registry, bookworm, qemu
         assert (program, command) == ("jupyter", "containerize")
         done = subprocess.run(
             [sys.executable, "-m", "jupyter_containerize", *words],
-            cwd=folder, capture_output=True, text=True, timeout=300,
+            cwd=folder, capture_output=True, text=True, timeout=500,
             env={**os.environ, "DOCKER_HOST": docker_engine.socket,
                  "JUPYTER_PATH": str(folder / "jupyter"),
                  "JUPYTER_CONTAINERIZE_STORE": str(folder / "store")},

@@ -7,8 +7,10 @@ an OCI archive, without the blobs it has. podman, and whatever refuses such an a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ...engine.client import Engine
 from ...errors import ContainerizeError
@@ -48,14 +50,30 @@ class Loading:
         Errors: `engine-no-space`, `engine-lost`, `engine-refused`, `platform-mismatch`.
         """
         self._check_platform()
-        loaded = Loaded(self.id, 0, 0)
-        if self.engine.image(self.id) is None:
+        built = self._built_there()
+        loaded = Loaded(built or self.id, 0, 0)
+        if not built and self.engine.image(self.id) is None:
             loaded = self._send()
         # What is there already, perhaps under other names, only needs ours.
         for name in self.image.names:
             reference = Reference.parse(name)
-            self.engine.tag(self.id, reference.name, reference.tag)
+            self.engine.tag(loaded.id, reference.name, reference.tag)
         return loaded
+
+    def _built_there(self) -> str:
+        """Return the ID of what the engine has built itself and we took from it, "" for none.
+
+        It may have what OCI configs cannot hold (`HEALTHCHECK`), and so another ID than ours.
+        """
+        diff_ids = [layer.diff_id for layer in self.image.layers]
+        ours = json.loads(self.store.read_blob(self.image.config_digest))["config"]
+        for name in self.image.names:
+            found = self.engine.image(name) or {}
+            theirs = found.get("Config") or {}
+            same = all(_plain(theirs.get(key)) == _plain(value) for key, value in ours.items())
+            if same and (found.get("RootFS") or {}).get("Layers") == diff_ids:
+                return str(found["Id"])
+        return ""
 
     @property
     def id(self) -> str:
@@ -116,6 +134,11 @@ class Loading:
                 what=f"The image is for {self.image.platform}, the Docker engine runs {theirs}.",
                 fix="Use an engine for that system, or build for the engine's platform.",
             )
+
+
+def _plain(setting: Any) -> Any:
+    """Return a setting of a config without the order that an `Env` has by chance."""
+    return sorted(setting) if isinstance(setting, list) and "=" in "".join(setting) else setting
 
 
 def _common(ours: tuple[str, ...], theirs: tuple[str, ...]) -> int:

@@ -333,6 +333,7 @@ def _serve(data: Data) -> list[Block]:
         ("size", f"{units.size(image['size_bytes'])} in {units.number(image['layers'], 'layer')}"),
         ("contains", ", ".join(data["packages"]) or "nothing but Python"),
         ("written to", data["output"]),
+        ("in the engine", _engine(data.get("engine"))),
     )
     parts: list[Block] = [Facts(facts)]
     if data.get("run"):
