@@ -19,7 +19,7 @@ from jupyter_client.manager import AsyncKernelManager
 from ..errors import ContainerizeError
 from ..model.event import Emit, Progress, ignore
 from ..model.options import CaptureOptions
-from . import connection, kernelspec, notebook, syntax
+from . import connection, kernelspec, notebook, syntax, watching
 from .own_lines import without_own_lines
 from .secrets import without_secrets
 
@@ -94,7 +94,7 @@ def attach(
     """Return the record of the running kernel with this connection file, injecting the probe.
 
     The probe stays and goes on recording. Errors: `no-such-kernel`, `kernel-not-python`,
-    `kernel-silent`, `remote-kernel`, `probe-failed`.
+    `kernel-silent`, `kernel-died`, `remote-kernel`, `probe-failed`.
     """
     return _run(_attached(connection_file, notebook, timeout_s))
 
@@ -175,8 +175,9 @@ async def _attached(
         ) from error
     client.start_channels()
     try:
-        await connection.call(client, "install", notebook=notebook_path, timeout_s=timeout_s)
-        return await connection.fetch(client, timeout_s=timeout_s)
+        installed = connection.call(client, "install", notebook=notebook_path, timeout_s=timeout_s)
+        await watching.while_there(client, installed)
+        return await watching.while_there(client, connection.fetch(client, timeout_s=timeout_s))
     finally:
         client.stop_channels()
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import os
+import queue
+import signal
 import subprocess
+import threading
+import time
 
 import pytest
 from jupyter_client.manager import KernelManager
 
-from jupyter_containerize.capture import baseline, injection, kernel
+from jupyter_containerize.capture import baseline, injection, kernel, watching
 from jupyter_containerize.errors import ContainerizeError
 
 
@@ -200,6 +205,34 @@ def test_a_busy_kernel_says_so(live):
         live.record(timeout_s=1.0)
     assert raised.value.code == "kernel-silent"
     live.manager.interrupt_kernel()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_kernel_that_dies_while_it_is_waited_for_is_told(live, monkeypatch, again):
+    """The server starts another one on the same ports: that one was never asked."""
+    monkeypatch.setattr(watching, "GONE_S", 3600.0 if again else 3.0)
+    started = live.folder / "started"
+    live.client.execute(f"import time; open({str(started)!r}, 'w').close(); time.sleep(3600)")
+    answer = queue.Queue()
+    threading.Thread(target=lambda: answer.put(_code(live)), daemon=True).start()
+    while not started.exists():
+        time.sleep(0.05)
+    with pytest.raises(queue.Empty):
+        answer.get(timeout=5)  # busy is not dead
+    os.kill(live.manager.provisioner.pid, signal.SIGKILL)
+    if again:
+        nowhere = subprocess.DEVNULL
+        live.manager.restart_kernel(now=True, stdout=nowhere, stderr=nowhere)
+    code, why = answer.get(timeout=200)
+    assert code == "kernel-died"
+    assert ("started again" in why) == again
+
+
+def _code(live):
+    """What attaching without a time limit raises."""
+    with pytest.raises(ContainerizeError) as raised:
+        live.record(timeout_s=None)
+    return raised.value.code, raised.value.why
 
 
 def test_no_such_connection_file(tmp_path):

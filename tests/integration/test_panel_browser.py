@@ -5,6 +5,7 @@ JupyterLab and Notebook 7 have our package, the kernels have not: they are captu
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -20,6 +21,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = [sys.executable, "-m", "uv"]
+AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+TABS = ("Notebook", "Build", "Images", "Runs", "Cluster")
 #: What capture, build and run together may take on a busy machine.
 BUILD_S = 400
 pytestmark = pytest.mark.timeout(900)
@@ -120,6 +123,22 @@ def panel(browser, chromium, jupyter):
     jupyter.stop_kernels()
 
 
+def until_there(name, *, then="print('went on')"):
+    """Source of a cell that lasts until a file is there, which the image then has too."""
+    return (
+        "import time\nwhile True:\n    try:\n"
+        f"        open('{name}').close()\n        break\n"
+        f"    except OSError:\n        time.sleep(0.1)\n{then}"
+    )
+
+
+def menu(view, name, command):
+    """Choose a command from JupyterLab's menu bar."""
+    view.page.keyboard.press("Escape")
+    view.page.get_by_role("menuitem", name=name, exact=True).first.click()
+    view.page.locator(f'.lm-Menu [data-command="{command}"]').first.click()
+
+
 def quick(jupyter, name, *sources, **keywords):
     """A notebook for the small kernel."""
     jupyter.save(name, list(sources), kernel="bare", **keywords)
@@ -193,6 +212,23 @@ def test_the_live_kernel_and_unsaved_edits_are_what_gets_captured(jupyter, panel
     assert "print('saved')" in (jupyter.folder / "live.ipynb").read_text()
 
 
+def test_a_reload_in_the_middle_of_a_build_loses_nothing(jupyter, panel):
+    view = panel()
+    view.open(quick(jupyter, "reload.ipynb", until_there("reload-go.txt")))
+    view.build()
+    view.node.get_by_text("Running the notebook").wait_for()
+    view.page.reload()
+    view.node.wait_for()
+    view.view("Build")
+    view.node.get_by_text("Running the notebook").wait_for()
+    (jupyter.folder / "reload-go.txt").touch()
+    assert view.verdict() == "verified"
+    view.page.reload()
+    view.node.wait_for()
+    view.view("Build")
+    assert view.verdict() == "verified"
+
+
 def test_cancel_works_and_leaves_nothing_running(jupyter, panel):
     view = panel()
     view.open(quick(jupyter, "cancel.ipynb", "import time; time.sleep(300)"))
@@ -206,6 +242,88 @@ def test_cancel_works_and_leaves_nothing_running(jupyter, panel):
     with pytest.raises(ProcessLookupError):
         os.killpg(job["pid"], 0)
     assert view.button("build").is_enabled()
+
+
+def test_two_notebooks_at_once_do_not_mix(jupyter, panel):
+    one, other = panel(), panel()
+    for view, name in ((one, "one"), (other, "other")):
+        view.open(quick(jupyter, f"{name}.ipynb", f"print('this is {name}')"))
+    one.build()
+    other.build()
+    for view, name in ((one, "one"), (other, "other")):
+        assert view.verdict() == "verified"
+        log = (jupyter.store / "runs" / view.run_id() / "log").read_text()
+        assert f"this is {name}" in log
+    one.view("Images")
+    one.node.get_by_text("other:latest").wait_for()  # whoever built it
+
+
+# -- kernels that are not simply idle -----------------------------------------------------
+
+
+def test_kernels_that_are_busy_restarted_or_gone(jupyter, panel):
+    view = panel()
+    view.open(
+        quick(jupyter, "states.ipynb", until_there("states-go.txt", then="x = 3"), "print(x)")
+    )
+    view.tab.run(0, wait=False)
+    view.node.get_by_text("The kernel is busy").wait_for()
+    view.build()
+    view.node.get_by_text("the build begins when the cell has ended").wait_for()
+    (jupyter.folder / "states-go.txt").touch()
+    view.ended()
+    assert view.node.locator('[data-state="running"]').count() == 0
+    menu(view, "Kernel", "kernelmenu:restart")
+    view.page.get_by_role("button", name="Confirm Kernel Restart").click()
+    view.tab.until(lambda: view.button("build").is_enabled(), "the kernel is there again")
+    view.build()
+    assert view.verdict() == "verified"
+    menu(view, "Kernel", "kernelmenu:shutdown")
+    view.node.get_by_text("The notebook has no kernel").wait_for()
+    assert view.button("build").is_enabled()
+
+
+def test_a_kernel_that_dies_while_a_build_waits_for_it_ends_the_build(jupyter, panel):
+    view = panel()
+    source = "import os\nopen('pid', 'w').write(str(os.getpid()))\n" + until_there("never.txt")
+    view.open(quick(jupyter, "dies.ipynb", source))
+    view.tab.run(0, wait=False)
+    view.node.get_by_text("The kernel is busy").wait_for()
+    view.build()
+    view.node.get_by_text("the build begins when the cell has ended").wait_for()
+    os.kill(int((jupyter.folder / "pid").read_text()), 9)
+    view.ended()
+    view.code("kernel-died")
+
+
+# -- models that are served ----------------------------------------------------------------
+
+
+def test_a_function_is_served_and_tried_in_the_panel(jupyter, panel):
+    view = panel()
+    source = "def twice(x: float) -> float:\n    return 2 * x"
+    view.open(quick(jupyter, "twice.ipynb", source))
+    view.view("Notebook")
+    view.node.get_by_label("Serves a model").click()
+    view.node.get_by_label(re.compile("name in the notebook")).fill("twice")
+    view.build()
+    view.button("show-run").click(timeout=BUILD_S * 1000)
+    asked = view.node.get_by_label("A request to /predict, as JSON")
+    asked.wait_for()
+    asked.fill('{"x": 21}')
+    answer = view.node.get_by_role("region", name="Answer")
+
+    def answered():
+        """The service may still be starting: then the form says so, and the user asks again."""
+        view.button("predict").click()
+        view.page.wait_for_timeout(500)
+        return answer.count() and "42" in answer.inner_text()
+
+    view.tab.until(answered, "the service answers")
+    view.node.get_by_text(re.compile("Memory: ")).wait_for()
+    view.tab.shot("panel-try-it")
+    view.button("stop").click()
+    view.node.locator("[data-run] .jp-mod-stopped").first.wait_for()
 
 
 # -- what goes wrong, and its buttons -----------------------------------------------------
@@ -267,3 +385,156 @@ def test_what_goes_in_is_shown_before_building(jupyter, panel):
     view.node.get_by_role("searchbox").fill("")
     view.node.get_by_role("combobox").select_option("files")
     view.node.get_by_text("numbers.csv").first.wait_for()
+
+
+def test_cells_are_tagged_from_their_toolbar(jupyter, panel):
+    view = panel()
+    view.open(quick(jupyter, "tags.ipynb", "n = 1"))
+    view.tab.cell(0).locator(".cm-content").click()
+    view.page.locator('.jp-cell-toolbar [data-command="containerize:tag-menu"]').click()
+    view.page.locator(".lm-Menu").get_by_text("Tag: parameters").click()
+    view.tab.save()
+    path = jupyter.folder / "tags.ipynb"
+    view.tab.until(lambda: '"parameters"' in path.read_text(), "the tag is saved")
+
+
+@pytest.mark.parametrize("what", ["no-server-extension", "store-too-new"])
+def test_a_server_that_cannot_help_says_why(browser, new_environment, panel, environment, what):
+    place = Path(tempfile.mkdtemp(prefix=f"containerize-{what}-"))
+    (place / ".store").mkdir()
+    (place / ".store" / "store.json").write_text('{"version": 99}')
+    off = "--ServerApp.jpserver_extensions={'jupyter_containerize': False}"
+    with browser.front_end(
+        new_environment, place, kernel=environment("bare"),
+        arguments=[off] if what == "no-server-extension" else [],
+    ) as started:  # fmt: skip
+        started.save("x.ipynb", ["1"])
+        view = panel()
+        view.open(started.address("x.ipynb"))
+        assert view.code(what).get_by_role("button", name="Try again").is_visible()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+# -- other places, other people -----------------------------------------------------------
+
+
+def test_notebook_7(jupyter, panel):
+    view = panel()
+    view.tab.open(quick(jupyter, "seven.ipynb", "print(7)").replace("lab/tree", "notebooks"))
+    view.page.locator('[data-command="containerize:build"]').first.click()
+    assert view.verdict() == "verified"
+    view.tab.shot("panel-notebook-7")
+
+
+def test_no_view_has_a_barrier_in_either_theme_and_the_keyboard_suffices(jupyter, panel):
+    """Every view, with things in it, through axe; screenshots are kept to look at."""
+    view = panel(width=900)
+    view.open(quick(jupyter, "views.ipynb", "import random\nprint(random.random())"))
+    view.tab.run(0)
+    view.button("build").focus()
+    view.page.keyboard.press("Enter")
+    assert view.verdict() == "failed"
+    view.view("Notebook")
+    view.button("plan").click()
+    view.node.get_by_text(re.compile(r"Packages \(\d+\)")).first.wait_for(state="attached")
+    view.node.get_by_role("tab", name=TABS[-1], exact=True).click()
+    found = []
+    for theme in ("light", "dark"):
+        if theme == "dark":
+            view.page.keyboard.press("Escape")
+            view.page.get_by_role("menuitem", name="Settings", exact=True).click()
+            view.page.get_by_text("Theme", exact=True).hover()
+            view.page.get_by_text("JupyterLab Dark", exact=True).click()
+            view.page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
+            view.node.get_by_role("tab", name=TABS[-1], exact=True).focus()
+        for name in TABS:
+            view.page.keyboard.press("ArrowRight")
+            tab = view.node.get_by_role("tab", name=name, exact=True)
+            assert tab.get_attribute("aria-selected") == "true"
+            assert view.page.evaluate("document.activeElement.textContent") == name
+            if name == "Runs" and view.node.get_by_role("region", name="Log").count() == 0:
+                view.node.locator("[data-run]").first.click()
+                view.node.get_by_text(re.compile(r"Log, \d+ lines?")).first.wait_for(
+                    state="attached"
+                )
+                tab.focus()
+            if name in ("Build", "Cluster"):
+                view.node.get_by_role("button", name="Look again").first.wait_for()
+            view.tab.shot(f"panel-{theme}-{name.lower()}")
+            view.page.evaluate(AXE.read_text())
+            result = view.page.evaluate("axe.run('#jupyter-containerize-panel')")
+            found += [
+                f"{theme} {name}: {one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+                for one in result["violations"]
+                for node in one["nodes"][:1]
+            ]
+    assert not found, "\n".join(found)
+
+
+# -- many ----------------------------------------------------------------------------------
+
+#: Scrolls an element through, a frame at a time; returns milliseconds of work and most rows.
+_SCROLL = """async element => {
+  const times = []; let rows = 0;
+  for (let step = 0; step < 120; step += 1) {
+    const begun = performance.now();
+    element.scrollTop += element.clientHeight * 0.7;
+    element.dispatchEvent(new Event('scroll'));
+    times.push(performance.now() - begun);
+    await new Promise(requestAnimationFrame);
+    rows = Math.max(rows, element.querySelectorAll('.jp-Containerize-row').length);
+  }
+  times.sort((a, b) => a - b);
+  return {p95: times[Math.floor(times.length * 0.95)], rows};
+}"""
+
+
+def many_runs(store, template, count, lines):
+    """Write runs that ended, the newest with a log of many lines."""
+    template = json.loads((store / "runs" / template / "run.json").read_text())
+    for number in range(count):
+        folder = store / "runs" / f"many{number:04}"
+        (folder / "outputs").mkdir(parents=True)
+        started = template["started_at"] + number
+        record = {**template, "id": folder.name, "started_at": started, "ended_at": started + 1,
+                  "log": str(folder / "log"), "outputs": str(folder / "outputs")}  # fmt: skip
+        (folder / "run.json").write_text(json.dumps(record))
+        (folder / "lock").touch()
+        (folder / "log").write_text("one line\n")
+    with open(store / "runs" / f"many{count - 1:04}" / "log", "w") as log:
+        log.writelines(f"line {number} of the log\n" for number in range(lines))
+
+
+def test_two_hundred_runs_and_a_log_of_a_million_lines(jupyter, panel):
+    view = panel()
+    view.open(quick(jupyter, "many.ipynb", "print('many')"))
+    view.build()
+    assert view.verdict() == "verified"
+    many_runs(jupyter.store, view.run_id(), 200, 1_000_000)
+    view.page.reload()
+    view.node.wait_for()
+    view.view("Runs")
+    listed = view.node.get_by_role("region", name="Runs", exact=True)
+    view.node.locator('[data-run="many0199"]').first.wait_for()
+    told = listed.evaluate(_SCROLL)
+    assert told["rows"] <= 200
+    listed.evaluate("element => { element.scrollTop = 0 }")
+    view.node.locator('[data-run="many0199"]').first.click()
+    log = view.node.get_by_role("region", name="Log, 1000000 lines")
+    log.wait_for()
+    view.node.get_by_text("line 999999 of the log").wait_for()
+    told_log = log.evaluate(_SCROLL)
+    assert told_log["rows"] <= 200
+    view.node.get_by_role("searchbox").fill("line 500123 of")
+    begun = time.monotonic()
+    view.page.keyboard.press("Enter")
+    view.node.get_by_text("line 500123 of the log").wait_for()
+    print(f"runs: {told}, log: {told_log}, search: {time.monotonic() - begun:.2f} s")
+    view.tab.shot("panel-log")
+
+
+def test_the_panel_is_small():
+    static = ROOT / "jupyter_containerize" / "labextension" / "static"
+    size = sum(len(gzip.compress(path.read_bytes(), 9)) for path in static.glob("*.js"))
+    print(f"minified and compressed: {size / 1000:.1f} kB")
+    assert size <= 150_000

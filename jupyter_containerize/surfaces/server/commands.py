@@ -17,16 +17,20 @@ from ...model.codec import from_json, schema, to_json
 from ...model.request import REQUESTS, Request
 from .paths import Root
 
-_OURS = frozenset({"store", "record", "connection", "front_end", "notebook"})
+_OURS = frozenset({"store", "record", "saved", "connection", "front_end", "notebook"})
 _MOST_PROBLEMS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One command: `paths` are the dotted fields that hold paths, `title` is for people."""
+    """One command: `paths` are the dotted fields that hold paths, `title` is for people.
+
+    Of `images`, which name images, only those that name a medium (`oci:DIR`) are paths.
+    """
 
     title: str
     paths: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     of_notebook: bool = False
 
 
@@ -35,15 +39,16 @@ _BUILD_PATHS = ("capture.include", "capture.mounts", "output", *_RUN_PATHS)
 
 #: The commands that may run as jobs.
 COMMANDS: Mapping[str, Command] = {
-    "build": Command("Build", _BUILD_PATHS, of_notebook=True),
-    "plan": Command("Plan", _BUILD_PATHS, of_notebook=True),
-    "serve": Command("Serve", _BUILD_PATHS, of_notebook=True),
+    "build": Command("Build", _BUILD_PATHS, ("base",), of_notebook=True),
+    "plan": Command("Plan", _BUILD_PATHS, ("base",), of_notebook=True),
+    "serve": Command("Serve", _BUILD_PATHS, ("base",), of_notebook=True),
     "run": Command("Run", _RUN_PATHS),
     "verify": Command("Verify", _RUN_PATHS),
     "stop": Command("Stop"),
     "rm": Command("Delete"),
     "tag": Command("Name"),
     "push": Command("Push"),
+    "export": Command("Export", ("output", *_RUN_PATHS), ("base",)),
     "gc": Command("Free disk space"),
     "validate": Command("Validate"),
 }
@@ -96,6 +101,10 @@ def parse(command: str, options: Any, *, root: Root, ours: Mapping[str, Any]) ->
     check(options_schema(command), options, what="options")
     for path in known.paths:
         _replace(options, path.split("."), lambda text: _inside(text, root))
+    for path in known.images:
+        _replace(
+            options, path.split("."), lambda text: _inside(text, root) if _medium(text) else text
+        )
     fields = {field.name for field in dataclasses.fields(REQUESTS[command])}
     mine = {key: value for key, value in ours.items() if key in fields}
     try:
@@ -111,10 +120,15 @@ def as_json(request: Request) -> dict[str, Any]:
     return data
 
 
+def _medium(text: str) -> str:
+    kind, colon, _ = text.partition(":")
+    return kind if colon and kind in _MEDIA else ""
+
+
 def _inside(text: str, root: Root) -> str:
-    kind, colon, path = text.partition(":")
-    if colon and kind in _MEDIA:
-        return f"{kind}:{root.absolute(path)}"
+    kind = _medium(text)
+    if kind:
+        return f"{kind}:{root.absolute(text[len(kind) + 1 :])}"
     return root.absolute(text) if text and not text.startswith("sha256:") else text
 
 

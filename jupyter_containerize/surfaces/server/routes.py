@@ -17,6 +17,9 @@ _PATH = {"type": "string", "minLength": 1, "maxLength": 4096}
 _LINE = {"type": "integer", "minimum": -MOST_LINES, "maximum": 10**12}
 _FROM = {"type": "integer", "minimum": 0, "maximum": 10**12}
 
+#: Characters of a request to a served model.
+MOST_ASKED = 10_000_000
+
 JOB = {"type": "string", "pattern": "^[0-9a-f]{13}-[0-9a-f]{8}$"}
 IMAGE = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 RUN = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"}
@@ -168,6 +171,31 @@ ROUTES: tuple[Route, ...] = (
             "first": {**_FROM, "default": 0},
             "count": {"type": "integer", "minimum": 1, "maximum": MOST_MATCHES, "default": 1000},
         },
+    ),
+    Route(
+        "GET",
+        "runs/{run}/usage",
+        "read",
+        "Processor time and memory of a run that lives here",
+        Api.usage,
+        parts={"run": RUN},
+    ),
+    Route(
+        "GET",
+        "runs/{run}/example",
+        "read",
+        "A request that a served model understands",
+        Api.example,
+        parts={"run": RUN},
+    ),
+    Route(
+        "POST",
+        "runs/{run}/predict",
+        "execute",
+        "Ask a served model",
+        Api.predict,
+        parts={"run": RUN},
+        body=_body(["body"], body={"type": "string", "maxLength": MOST_ASKED}),
     ),
     Route(
         "GET",

@@ -161,19 +161,27 @@ async function push(props: ViewProps & { image: ImageRow }): Promise<void> {
   }
 }
 
+/** Write what runs the image without us: a Dockerfile, or what a cluster is given. */
 async function exportTo(props: ViewProps & { image: ImageRow }): Promise<void> {
   const { image, model, trans } = props;
-  const answer = await InputDialog.getText({
-    title: trans.__('Export %1', nameOf(image)),
-    label: trans.__('To which file, seen from the server’s folder?'),
-    text: `${nameOf(image).replace(/[^\w.-]+/g, '-')}.tar`
+  const title = trans.__('Export %1', nameOf(image));
+  const forms: Record<string, object> = {
+    [trans.__('A Dockerfile with what it needs')]: { dockerfile: true },
+    [trans.__('Manifests for a cluster')]: {},
+    [trans.__('A Helm chart')]: { helm: true }
+  };
+  const form = await InputDialog.getItem({ title, label: trans.__('As what?'), items: Object.keys(forms) });
+  if (!form.button.accept || form.value === null) {
+    return;
+  }
+  const folder = await InputDialog.getText({
+    title,
+    label: trans.__('Into which new folder, seen from the server’s folder?'),
+    text: nameOf(image).replace(/[^\w.-]+/g, '-')
   });
-  if (answer.button.accept && answer.value) {
-    await model.command(
-      'export',
-      { image: image.digest, output: `oci-archive:${answer.value}` },
-      trans.__('Export %1', nameOf(image))
-    );
+  if (folder.button.accept && folder.value) {
+    const options = { image: image.digest, output: folder.value, ...forms[form.value] };
+    await model.command('export', options, title);
   }
 }
 
