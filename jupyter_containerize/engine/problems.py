@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..errors import ContainerizeError
 from .address import Address
@@ -105,12 +105,12 @@ def refused(doing: str, said: str, *, status: int | None = None) -> Containerize
     """Return the error for what the engine `said` while `doing` something.
 
     Errors: `port-in-use`, `name-in-use`, `engine-no-space`, `no-gpu`, `mount-missing`,
-    `engine-refused`.
+    `engine-user-ids`, `engine-refused`.
     """
     said = " ".join(said.split())
-    for pattern, code, what, fix in _KNOWN:
+    for pattern, problem in _KNOWN:
         if re.search(pattern, said, re.IGNORECASE):
-            return ContainerizeError(code, what=what, why=_short(said), fix=fix)
+            return problem(_short(said))
     return ContainerizeError(
         "engine-refused",
         what=f"The Docker engine refused while {doing}.",
@@ -119,36 +119,63 @@ def refused(doing: str, said: str, *, status: int | None = None) -> Containerize
     )
 
 
-_KNOWN = (
+#: What engines say, and what it means.
+_KNOWN: tuple[tuple[str, Callable[[str], ContainerizeError]], ...] = (
     (
         r"port is already allocated|address already in use|ports are not available",
-        "port-in-use",
-        "A port of this machine cannot be opened.",
-        "Choose another one: --port 0:PORT, or --port PORT alone, takes any free one.",
+        lambda why: ContainerizeError(
+            "port-in-use",
+            what="A port of this machine cannot be opened.",
+            why=why,
+            fix="Choose another one: --port 0:PORT, or --port PORT alone, takes any free one.",
+        ),
     ),
     (
         r"name .* is already in use",
-        "name-in-use",
-        "The engine has another container of this name.",
-        "Remove that one (`docker rm NAME`), then try again.",
+        lambda why: ContainerizeError(
+            "name-in-use",
+            what="The engine has another container of this name.",
+            why=why,
+            fix="Remove that one (`docker rm NAME`), then try again.",
+        ),
     ),
     (
         r"no space left on device|disk quota exceeded",
-        "engine-no-space",
-        "The Docker engine has no space left.",
-        "Free some: `docker system df` shows what takes it, `docker system prune` removes the unused.",
+        lambda why: ContainerizeError(
+            "engine-no-space",
+            what="The Docker engine has no space left.",
+            why=why,
+            fix="Free some: `docker system df` shows what takes it, `docker system prune` removes the unused.",
+        ),
     ),
     (
         r"could not select device driver|gpu|nvidia",
-        "no-gpu",
-        "The Docker engine has no GPU to give.",
-        "Install the NVIDIA Container Toolkit on its machine, or leave --gpus out.",
+        lambda why: ContainerizeError(
+            "no-gpu",
+            what="The Docker engine has no GPU to give.",
+            why=why,
+            fix="Install the NVIDIA Container Toolkit on its machine, or leave --gpus out.",
+        ),
     ),
     (
         r"bind source path does not exist|mount.*no such file",
-        "mount-missing",
-        "A path to be mounted does not exist where the Docker engine runs.",
-        "Mounts are paths of the engine's machine. Correct --mount HOST:PATH, or use a local engine.",
+        lambda why: ContainerizeError(
+            "mount-missing",
+            what="A path to be mounted does not exist where the Docker engine runs.",
+            why=why,
+            fix="Mounts are paths of the engine's machine. Correct --mount HOST:PATH, or use a local engine.",
+        ),
+    ),
+    (
+        r"additional UIDs or GIDs",
+        lambda why: ContainerizeError(
+            "engine-user-ids",
+            what="Rootless podman has no user IDs to give to containers.",
+            why=why,
+            fix="Have a range added for you (`sudo usermod --add-subuids 100000-165535 "
+            "--add-subgids 100000-165535 $USER`, then `podman system migrate`), or do without: "
+            "--runtime sandbox.",
+        ),
     ),
 )
 
