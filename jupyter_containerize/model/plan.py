@@ -90,7 +90,7 @@ class BytecodeContent:
 
 @dataclass(frozen=True, slots=True)
 class RewrittenContent:
-    """The file `source` with its first line (a `#!` line) replaced by `first_line`."""
+    """The file `source`; if its first line is a `#!` line that names a Python, `first_line` instead."""
 
     TAG: ClassVar[str] = "rewritten"
 

@@ -152,7 +152,9 @@ def explicit_folders(layers: Sequence[LayerPlan]) -> dict[str, Entry]:
 
 def _rewritten(content: RewrittenContent) -> bytes:
     data = read_source(content.source)
-    _, line_end, rest = data.partition(b"\n")
+    line, line_end, rest = data.partition(b"\n")
+    if not line.startswith(b"#!") or b"python" not in line:
+        return data
     return content.first_line.encode("utf-8", "surrogateescape") + line_end + rest
 
 

@@ -38,7 +38,7 @@ from .layers import group, layer
 from .links import prefix_links
 from .notebook import guest_config_text, notebook_text
 from .placement import SITE_FOLDERS, Placement
-from .rebase import base_entries, brought_libraries, moves_onto, onto
+from .rebase import base_entries, brought_libraries, moves_onto, onto, scripts
 from .sbom import sbom_text
 from .system import NOT_COPIED, system_entries
 
@@ -237,7 +237,7 @@ class _Composer:
             if posixpath.basename(site) in SITE_FOLDERS:
                 target = self._placement.folder(site).target
                 entries[target] = Entry(target, FolderContent(), 0o755)
-        entries.update(self._links)
+        entries.update(self._links if base is None else scripts(self._links))
         targets = [*self._targets, *entries]
         occupied = [target for target in targets if not target.startswith(f"{ROOT}/")]
         occupied += writable_folders(snapshot)

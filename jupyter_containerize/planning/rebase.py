@@ -16,9 +16,11 @@ from ..model.plan import (
     LIBRARY_FOLDER,
     OUTPUTS_FOLDER,
     Entry,
+    FileContent,
     FolderContent,
     InlineContent,
     LinkContent,
+    RewrittenContent,
 )
 from ..model.snapshot import Snapshot, Variable
 from .contents import file_content
@@ -109,6 +111,20 @@ def brought_libraries(snapshot: Snapshot) -> dict[str, Entry]:
             target = f"{LIBRARY_FOLDER}/{name}"
             entries.setdefault(target, Entry(target, LinkContent(library.soname), 0o755))
     return entries
+
+
+def scripts(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Return the entries with the packages' scripts run by the environment's Python.
+
+    A script of a Python in `/usr/local`, say, would be run by the base's own, without the packages.
+    """
+    start = f"{ENVIRONMENT_PREFIX}/bin/"
+    return {
+        target: replace(entry, content=RewrittenContent(entry.content, f"#!{PYTHON}"))
+        if target.startswith(start) and isinstance(entry.content, FileContent)
+        else entry
+        for target, entry in entries.items()
+    }
 
 
 def base_entries(snapshot: Snapshot, base: BaseImage) -> dict[str, Entry]:

@@ -30,6 +30,16 @@ def content_of(data, member):
     return data[member.offset_data : member.offset_data + member.size]
 
 
+@pytest.mark.parametrize("line", ["#!/bin/sh", "#!/usr/bin/perl", "no script"])
+def test_only_a_line_that_names_a_python_is_replaced(pack, read_tar, tmp_path, line):
+    script = tmp_path / "script"
+    script.write_text(f"{line}\nexec python3 x\n")
+    status = script.stat()
+    source = FileContent(str(script), status.st_size, status.st_mtime_ns)
+    data = pack(Entry("/a/tool", RewrittenContent(source, "#!/usr/bin/python3"), 0o755))
+    assert content_of(data, read_tar(data)["a/tool"]) == script.read_bytes()
+
+
 def test_every_kind_of_content(pack, read_tar, tmp_path, file_entry):
     script = tmp_path / "script"
     script.write_bytes(b"#!/home/me/python\nprint(1)\n")

@@ -124,3 +124,18 @@ def test_compiled_and_pure_packages_share_no_layer(small, options, make):
     for layer in layers:
         kinds = {name.rstrip("0123456789. ") for name in layer.contains}
         assert not {"pure", "compiled"} <= kinds, layer.title
+
+
+def test_scripts_of_packages_are_run_by_the_environments_python(small, on_base, make):
+    site = "/usr/local/lib/python3.11/site-packages"
+    told = make.distribution("told", site)
+    script = make.file("/usr/local/bin/told", executable=True)
+    snapshot = small(more=(dataclasses.replace(told, files=(*told.files, script)),))
+    snapshot = dataclasses.replace(
+        snapshot,
+        interpreter=dataclasses.replace(
+            snapshot.interpreter, prefix="/usr/local", site_packages=(site,)
+        ),
+    )
+    content = entries(plan(snapshot, on_base))[f"{ENV}/bin/told"].content
+    assert (content.source.path, content.first_line) == (script.path, f"#!{ENV}/bin/python")
