@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -50,6 +51,21 @@ def place(require, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     keys = authority(folder / "keys") / "server"
     authority(folder / "others")
+    for _ in range(5):  # somebody else may take the port first
+        process, port = started(folder, keys)
+        if answers(process, port):
+            break
+    else:
+        pytest.fail((folder / "log").read_text()[-2000:])
+    try:
+        yield folder, f"tcp://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def started(folder, keys):
+    """Start an engine on a port that is free now; return both."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with open(folder / "log", "wb") as log:
@@ -60,21 +76,19 @@ def place(require, tmp_path_factory):
              "--bridge=none", "--iptables=false", "--ip6tables=false"],
             stdout=log, stderr=log,
         )  # fmt: skip
-    try:
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 5).close()
-                break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < deadline, (  # noqa: PT018
-                    (folder / "log").read_text()[-2000:]
-                )
-                time.sleep(0.1)
-        yield folder, f"tcp://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(60)
+    return process, port
+
+
+def answers(process, port):
+    """Wait until it takes connections; False when it has ended instead."""
+    deadline = time.monotonic() + START_S
+    while process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 5).close()
+            return True
+        assert time.monotonic() < deadline, "the engine takes no connections"
+        time.sleep(0.1)
+    return False
 
 
 @pytest.fixture

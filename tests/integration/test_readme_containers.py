@@ -74,7 +74,9 @@ def shell(tmp_path_factory, environment, docker_engine, registry, bookworm, qemu
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    # What a line takes for granted, so that each can be run alone.
     run("jupyter containerize build mine.ipynb")
+    run("jupyter containerize push ghcr.io/me/mine:1")
     run.folder = folder
     return run
 
