@@ -88,15 +88,17 @@ def test_it_is_healthy_and_answers(place, docker_engine):
     docker_engine.docker("rm", "-f", container)
 
 
-def test_an_exported_dockerfile_of_a_service_builds_without_us(place, docker_engine, base):
+def test_an_exported_dockerfile_of_a_service_builds_without_us(
+    place, docker_engine, base, tmp_path
+):
     request = ExportRequest(
-        "price:1", str(place / "out"), dockerfile=True, store=str(place / "store")
+        "price:1", str(tmp_path / "out"), dockerfile=True, store=str(place / "store")
     )
     workflow.perform("export", request, emit=ignore)
-    assert "HEALTHCHECK" in (place / "out" / "Dockerfile").read_text()
+    assert "HEALTHCHECK" in (tmp_path / "out" / "Dockerfile").read_text()
     done = subprocess.run(
         [shutil.which("docker", path="/usr/bin"), "-H", docker_engine.socket, "build", "-q",
-         "--build-arg", f"BASE={base}", "-t", "price:by-hand", str(place / "out")],
+         "--build-arg", f"BASE={base}", "-t", "price:by-hand", str(tmp_path / "out")],
         env={**os.environ, "DOCKER_BUILDKIT": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
