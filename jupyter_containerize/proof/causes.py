@@ -18,6 +18,10 @@ _RANDOM = re.compile(
     r"\b(?:random|rand[ni]?|randint|shuffle|permutation|choice|sample|train_test_split|KMeans"
     r"|RandomForest\w*|default_rng|RandomState|keras|torch|tf|tensorflow|jax|xgboost|lightgbm)\b"
 )
+_DRAWS = re.compile(r"\b(?:random|randn?|randint|shuffle|permutation|choice|sample)\b")
+_SET_A_SEED = (
+    f"Set one (`np.random.seed(0)`, `keras.utils.set_random_seed(0)`), or {NONDETERMINISTIC}."
+)
 _SEED = re.compile(
     r"\bseed\w*\(|set_seed|set_random_seed|manual_seed|random_state|default_rng\(\w|PRNGKey"
     r"|RandomState\(\w"
@@ -195,10 +199,15 @@ def _seed(evidence: Evidence) -> Cause | None:
             "Numbers differ although a seed is set: a cell ran twice, or a generator has none.",
             f"Restart the kernel, run all cells and build again, raise `--rtol`, or {NONDETERMINISTIC}.",
         )
-    return (
-        "The numbers are random and no seed is set.",
-        f"Set one (`np.random.seed(0)`, `keras.utils.set_random_seed(0)`), or {NONDETERMINISTIC}.",
-    )
+    return "The numbers are random and no seed is set.", _SET_A_SEED
+
+
+def _drawn(evidence: Evidence) -> Cause | None:
+    """Blame chance at last: more than numbers differs, as where something random was chosen."""
+    everything = "\n".join(evidence.sources)
+    if not _DRAWS.search(everything) or _SEED.search(everything):
+        return None
+    return "Something is drawn at random and no seed is set.", _SET_A_SEED
 
 
 def _clock(evidence: Evidence) -> Cause | None:
@@ -266,4 +275,5 @@ _BY_ERROR: tuple[Callable[[Evidence], Cause | None], ...] = (
 )  # fmt: skip
 _BY_TEXT: tuple[Callable[[Evidence], Cause | None], ...] = (
     _network, _command, _permission, _file, _order, _clock, _packages, _listing, _seed, _place, _numbers, _counted,
+    _drawn,
 )  # fmt: skip

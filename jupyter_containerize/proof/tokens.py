@@ -40,6 +40,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _BLANKS = re.compile(r"[ \t]+")
+_NEAR_VALUE = re.compile(r" ?# ?")
 _FORMATS = (
     "%a %b %d %H:%M:%S %Y", "%a %b %d %Y", "%a %d %b %Y", "%a, %d %b %Y",
 )  # fmt: skip
@@ -106,8 +107,8 @@ def same_number(recorded: float, executed: float, rtol: float) -> bool:
 
 
 def without_values(text: str) -> str:
-    """Return the text with every number and time replaced by `#`."""
-    return _TOKEN.sub("#", text)
+    """Return the text with every number and time replaced by `#`, and no blanks that follow their widths."""
+    return _NEAR_VALUE.sub("#", " ".join(_TOKEN.sub("#", text).split()))
 
 
 def values_of(text: str) -> list[str]:

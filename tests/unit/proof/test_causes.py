@@ -57,6 +57,8 @@ def test_an_unknown_error_has_no_made_up_cause():
             "although a seed",
             "Restart",
         ),
+        ("[ 1.5, 12.25]", "[-10.5,  1.2 ]", "np.random.rand(2)", "no seed", "seed(0)"),
+        ("red", "blue", "print(random.choice(colours))", "at random", "seed(0)"),
         ("0.1", "0.3", "f()", "more than the tolerance", "--rtol"),
         ("a\nb", "b\na", "for x in s: print(x)", "another order", "PYTHONHASHSEED"),
         ("now 5", "now 6", "print(time.time())", "the time", "nondeterministic"),
