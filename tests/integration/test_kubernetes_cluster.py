@@ -122,13 +122,13 @@ def test_an_evicted_pod_is_started_again_and_is_no_failure(cluster):
     run = cluster.newest()["id"]
     chosen = ("pods", "-l", f"jupyter-containerize.io/run={run}", "-o", "name")
     with cluster.following(run) as lines:
-        lines.until(lambda seen: any("waiting" in line for line in seen))
+        lines.until(lambda seen: "waiting\n" in seen)
         (pod,) = cluster.kubectl("get", *chosen).split()
         name = pod.removeprefix("pod/")
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
         path = f"/api/v1/namespaces/{cluster.namespace}/pods/{name}/eviction"
         cluster.kubectl("create", "--raw", path, "-f", "-", text=json.dumps(eviction))
-        lines.until(lambda seen: sum("waiting" in line for line in seen) == 2)
+        lines.until(lambda seen: seen.count("waiting\n") == 2)
         assert pod not in cluster.kubectl("get", *chosen, "--field-selector=status.phase=Running")
         assert lines.ended() == 0
     assert cluster.newest()["state"] == "succeeded"

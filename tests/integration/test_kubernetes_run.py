@@ -169,6 +169,12 @@ def test_a_failed_run_has_its_exit_code_its_cell_and_its_outputs(cluster):
     with open(os.path.join(run["outputs"], "executed.ipynb")) as file:
         executed = json.load(file)
     assert executed["cells"][2]["metadata"]["jupyter_containerize"]["state"] == "failed"
+    # Its log is here too, when the cluster has forgotten it.
+    job = cluster.fake.one("jobs")
+    cluster.fake.objects.delete(
+        "/apis/batch/v1/namespaces/default/jobs", job["metadata"]["name"], job["metadata"]["uid"]
+    )
+    assert "ZeroDivisionError" in cluster.run("logs", run["id"]).stdout
 
 
 def test_a_detached_run_is_found_followed_and_removed_from_another_store(cluster, tmp_path):

@@ -159,11 +159,12 @@ def test_scaling_changes_the_number_of_pods_and_an_update_leaves_it(lab):
 
 def test_scaling_moves_an_autoscalers_bounds(lab):
     run = lab.serve(max_replicas=3)
-    before = lab.fake.one("deployments")["spec"].get("replicas")
+    assert "replicas" not in lab.fake.one("deployments")["spec"]
     lab.runtime.scale(run.id, 5, store=lab.store, emit=ignore)
     bounds = lab.fake.one("horizontalpodautoscalers")["spec"]
     assert (bounds["minReplicas"], bounds["maxReplicas"]) == (5, 5)
-    assert lab.fake.one("deployments")["spec"].get("replicas") == before
+    lab.update(run, "two")
+    assert "replicas" not in lab.fake.one("deployments")["spec"]
 
 
 def test_the_log_of_a_service_is_followed_until_it_is_stopped(lab):

@@ -76,6 +76,6 @@ def _not_on_nodes(image: str, found: Presence) -> ContainerizeError:
     return ContainerizeError(
         "image-not-on-nodes",
         what=f"The image {image} was loaded, but not into every node.",
-        why=f"{', '.join(found.lacking[:5])} say that they do not have it.",
+        why=f"Not on, by what they tell themselves: {', '.join(found.lacking[:5])}.",
         fix=f"{registry}. Or run where it is: {chosen}" if chosen else registry,
     )
