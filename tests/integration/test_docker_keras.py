@@ -1,9 +1,10 @@
-"""The Keras example: build, into a Docker engine, run there, verified; pushed, pulled, run."""
+"""The Keras examples: built, into a Docker engine, run there, verified; pushed, pulled, run; by workers."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ def shell(docker_engine, environment, open_folder):
     """Run our command beside a copy of the example; return its result."""
     folder = open_folder / "keras"
     shutil.copytree(EXAMPLE, folder / "example")
+    shutil.copy(EXAMPLE.parent / "keras_workers" / "keras_workers.ipynb", folder / "example")
     # TensorFlow behaves otherwise where it sees pytest's variables, which no container has.
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
@@ -65,3 +67,29 @@ def test_build_push_docker_pull_run(shell, docker_engine, registry, registries):
     said = docker_engine.docker("run", "--rm", "--network=none", name, timeout=300)
     assert "saved classifier.keras" in said
     assert "accuracy on unseen points" in said
+
+
+@pytest.mark.usefixtures("built")
+def test_workers_train_one_model(shell):
+    """The other Keras example, which shares all but its cells with the first."""
+    shell(
+        "build",
+        "keras_workers.ipynb",
+        "--kernel",
+        shell.kernel,
+        "--no-execute",
+        "--tag",
+        "several:1",
+    )
+    options = ("--workers", "2", "-p", "epochs=2")
+    run = shell("run", "several:1", "--runtime", "docker", *options)["run"]
+    assert (run["state"], run["exit_code"]) == ("succeeded", 0), run
+    outputs = Path(run["outputs"])
+    chief, other = (
+        (outputs / place / "executed.ipynb").read_text() for place in (".", "workers/1")
+    )
+    assert "trained by 2" in chief
+    losses = [set(re.findall(r"epoch 1: loss [\d.]+", text)) for text in (chief, other)]
+    assert len(losses[0]) == 1
+    assert losses[0] == losses[1]
+    assert (outputs / "files" / "classifier.keras").exists()

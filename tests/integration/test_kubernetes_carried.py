@@ -80,7 +80,7 @@ class Lab:
         thread.start()
 
         def wait():
-            thread.join(60)
+            thread.join(120)
             return ended[0]
 
         return wait
