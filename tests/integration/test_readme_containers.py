@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -26,8 +27,8 @@ LINES = [
     for line in block.splitlines()
     if "mine" in line
 ]
-#: What `FROM` names in the Dockerfile of a kernel with Python 3.11 on Debian bookworm.
-SLIM = "python:3.11-slim-bookworm"
+#: What `FROM` names in the Dockerfile of a kernel with Python 3.11 on this Debian.
+SLIM = f"python:3.11-slim-{platform.freedesktop_os_release().get('VERSION_CODENAME', 'bookworm')}"
 pytestmark = [pytest.mark.timeout(600), pytest.mark.needs_root]
 
 
