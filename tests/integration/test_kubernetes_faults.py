@@ -596,6 +596,16 @@ def test_no_kubeconfig_an_unknown_context_a_damaged_file(lab, monkeypatch, tmp_p
     assert start(kubeconfig=str(damaged)) == "bad-kubeconfig"
 
 
+def test_a_cluster_that_the_kubeconfig_no_longer_has(lab):
+    lab.node(lines_then(0))
+    lab.start()
+    lab.kubeconfig.write_text(lab.kubeconfig.read_text().replace("kind-test", "kind-other"))
+    (problem,) = lab.runtime.problems(store=lab.store)
+    assert problem.code == "unknown-context"
+    assert "not listed" in problem.fix
+    assert lab.runtime.list(store=lab.store) == ()
+
+
 def test_a_server_that_is_not_there_and_one_with_another_certificate(lab, tmp_path):
     def codes(server):
         document = json.loads(lab.kubeconfig.read_text())

@@ -81,6 +81,8 @@ class KubernetesRuntime:
                 connection = Connection(place, patience_s=_LOOK_PATIENCE_S)
                 connection.get(paths.collection(*paths.JOBS, connection.namespace), {"limit": 1})
             except ContainerizeError as error:  # noqa: PERF203 - each is asked
+                if error.code == "unknown-context":
+                    error.fix = "Runs there are not listed. Set KUBECONFIG to the file that has the context."
                 found.append(error)
         return tuple(found)
 
