@@ -441,6 +441,18 @@ def test_missing_rights_are_told_with_the_role_that_gives_them(lab):
     assert "--verb=create,patch --resource=networkpolicies.networking.k8s.io" in error.fix
 
 
+def test_who_may_only_train_sees_his_runs(lab):
+    lab.fake.denied |= {("list", "deployments"), ("list", "jobsets")}
+    lab.fake.served |= lab.kit.CARRIERS
+    lab.node(lines_then(0))
+    run = lab.run()
+    assert [one.id for one in lab.runtime.list(store=lab.store)] == [run.id]
+    assert lab.runtime.get(run.id, store=lab.store).state is RunState.SUCCEEDED
+    with pytest.raises(ContainerizeError) as caught:
+        lab.runtime.get("none", store=lab.store)
+    assert caught.value.code == "no-such-run"
+
+
 def test_a_namespace_that_is_not_there(lab):
     lab.fake.namespaces.clear()
     error = refused(lab)

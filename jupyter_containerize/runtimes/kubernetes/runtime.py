@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,12 @@ from ...model.plan import LABEL_KIND, SERVICE_PORT, ImageKind
 from ...model.run import Restart, Run, RunSpec, RunState
 from ...oci.store import Store
 from ..records import Records
-from . import carried, paths, places, rollout, serving, training, tunnel
+from . import carried, owners, paths, places, rollout, serving, training, tunnel
 from .connection import Connection
-from .manifests.names import LABEL_RUN, MANAGER
-from .runs import RUNTIME, run_of_job
+from .runs import RUNTIME
 
 Json = dict[str, Any]
 
-_OURS = f"app.kubernetes.io/managed-by={MANAGER}"
 #: Looking for runs must not hang on a cluster that is off.
 _LOOK_PATIENCE_S = 3.0
 
@@ -69,7 +67,7 @@ class KubernetesRuntime:
             with contextlib.suppress(ContainerizeError):  # told by `problems`
                 found.update(
                     (run.id, run)
-                    for run in _runs_of(Connection(place, patience_s=_LOOK_PATIENCE_S))
+                    for run in owners.runs_of(Connection(place, patience_s=_LOOK_PATIENCE_S))
                 )
         return tuple(sorted(found.values(), key=lambda run: -(run.started_at or 0.0)))
 
@@ -249,11 +247,11 @@ class KubernetesRuntime:
         for place in places.known(store):
             try:
                 connection = Connection(place)
-                matches = _matching(connection, run_id)
+                matches = owners.matching(connection, run_id)
             except ContainerizeError as error:
                 problems.append(error)
                 continue
-            exact = [one for one in matches if _run_id(one) == run_id]
+            exact = [one for one in matches if owners.run_id_of(one) == run_id]
             if len(matches) > 1 and not exact:
                 raise ContainerizeError(
                     "no-such-run",
@@ -289,59 +287,6 @@ _MADE: dict[str, type[training.TrainingRun | serving.ServiceRun]] = {
     "Job": training.TrainingRun,
     "Deployment": serving.ServiceRun,
 }
-
-
-def _run_id(item: Json) -> str:
-    return str(item["metadata"]["labels"][LABEL_RUN])
-
-
-def _matching(connection: Connection, run_id: str) -> list[Json]:
-    """Return what owns the runs whose id begins so; other controllers' objects if nothing else does."""
-
-    def chosen(items: list[Json]) -> list[Json]:
-        return [one for one in items if _run_id(one).startswith(run_id)]
-
-    own = chosen(_owners(connection, (paths.JOBS, paths.DEPLOYMENTS)))
-    return own or chosen(_owners(connection, _carriers(connection)))
-
-
-def _carriers(connection: Connection) -> list[tuple[str, str]]:
-    """Return those kinds of other controllers' objects that the cluster serves."""
-    groups = connection.get(paths.GROUPS).get("groups") or ()
-    served = {one["groupVersion"] for group in groups for one in group.get("versions") or ()}
-    return [kind for kind in paths.CARRIERS if kind[0] in served]
-
-
-def _owners(connection: Connection, kinds: Iterable[tuple[str, str]]) -> list[Json]:
-    """Return our objects of some kinds in a namespace."""
-    return [
-        {**item, "apiVersion": version, "kind": kind}
-        for version, kind in kinds
-        for item in connection.list(paths.collection(version, kind, connection.namespace), _OURS)[
-            "items"
-        ]
-        if LABEL_RUN in item["metadata"].get("labels", {})
-    ]
-
-
-def _runs_of(connection: Connection) -> list[Run]:
-    kinds = (paths.JOBS, paths.DEPLOYMENTS)
-    owners = _owners(connection, (*kinds, *_carriers(connection)))
-    if not owners:
-        return []
-    pods = connection.list(paths.collection(*paths.PODS, connection.namespace), _OURS)["items"]
-    by_run: dict[str, list[Json]] = {}
-    for pod in pods:
-        by_run.setdefault(pod["metadata"]["labels"].get(LABEL_RUN, ""), []).append(pod)
-    found: dict[str, Run] = {}
-    for one in reversed(owners):  # a JobSet's run is its Job's, where there is one
-        if one["kind"] == "Job":
-            found[_run_id(one)] = run_of_job(one, by_run.get(_run_id(one), ()))
-        elif one["kind"] == "Deployment":
-            found[_run_id(one)] = rollout.run_of(one, connection.namespace)
-        else:
-            found[_run_id(one)] = carried.run_of(one)
-    return [*found.values()]
 
 
 def _lines(follow: Callable[[Callable[[str], object]], object]) -> Iterator[str]:
