@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+
+from jupyter_containerize.guest.adapters.finishing import finished
 
 CELLS = [
     """
@@ -77,6 +81,19 @@ service = Service()
 def image(data: bytes) -> dict:
     return {"size": len(data), "head": data[:2]}
 
+async def later(x: float):
+    import asyncio
+    await asyncio.sleep(0)
+    return x + 1
+
+def counts(n: int):
+    yield from range(abs(n) % 4)
+
+class Fitted:
+    def predict(self, x): return x
+fitted = Fitted()
+def moves(point: Point): return point.x
+
 def any_kind(document: dict):
     return sorted((document or {}).items())
 
@@ -100,13 +117,14 @@ number = 5
 ]
 GOOD = [
     "predict", "tripled", ("by_lambda", "4"), "even", "service", "service.described", "image",
-    ("any_kind", "{'b': 1, 'a': [2]}"), "partial(make(2))", ("math.sqrt", "2.0"),
+    "later", "counts", ("any_kind", "{'b': 1, 'a': [2]}"), "partial(make(2))", ("math.sqrt", "2.0"),
 ]  # fmt: skip
 BAD = {
     "nothing_here": "no-such-object",
     "predct": "no-such-object",
     "x +": "bad-expression",
     "number": "no-adapter",
+    "fitted": "no-adapter",
     "reads": "open-file",
     "locks": "lock",
     "holder": "lock",
@@ -119,11 +137,22 @@ BAD = {
 
 @pytest.fixture(scope="module")
 def saved(serving_kernel):
-    names = [*GOOD, *BAD, ("predict", "'text'"), ("predict", "undefined")]
+    names = [
+        *GOOD,
+        *BAD,
+        ("moves", "Point(1.0)"),
+        ("predict", "'text'"),
+        ("predict", "undefined"),
+    ]
     cells = [CELLS[0].replace("SCALE", "SCALE"), CELLS[1]]
     found = serving_kernel("bare").save(cells, names)
     keys = [one if isinstance(one, str) else one[0] for one in [*GOOD, *BAD]]
-    return {**dict(zip(keys, found, strict=False)), "refused": found[-2], "no example": found[-1]}
+    return {
+        **dict(zip(keys, found, strict=False)),
+        "refused": found[-2],
+        "moves": found[-3],
+        "no example": found[-1],
+    }
 
 
 @pytest.mark.parametrize("name", [one if isinstance(one, str) else one[0] for one in GOOD])
@@ -168,9 +197,44 @@ def test_errors_name_what_is_wrong(saved):
     assert "open.txt" in saved["reads"].error.what
     assert "Did you mean predict?" in saved["predct"].error.fix
     assert "def predict" in saved["number"].error.fix
+    assert "serve NAME.predict" in saved["fitted"].error.fix
     assert "sklearn" in saved["number"].error.why
     assert "it never works" in saved["fails"].error.why
     assert saved["no example"].error.code == "no-such-object"
+
+
+def test_what_comes_later_is_awaited_and_what_comes_bit_by_bit_is_gathered(saved):
+    assert {"outputs": {"prediction": 1.0}} in saved["later"].answers
+    assert {"outputs": {"prediction": [0, 1, 2]}} in saved["counts"].answers
+
+
+def test_a_coroutine_is_awaited_also_where_a_loop_runs_already():
+    async def later():
+        await asyncio.sleep(0)
+        return 5
+
+    async def steps():
+        yield 1
+        yield 2
+
+    async def within():
+        return finished(later()), finished(steps())
+
+    async def fails():
+        raise KeyError("gone")
+
+    async def fails_within():
+        finished(fails())
+
+    assert asyncio.run(within()) == (5, [1, 2])
+    assert finished(later()) == 5
+    with pytest.raises(KeyError):
+        asyncio.run(fails_within())
+
+
+def test_an_argument_that_no_caller_can_send_is_named(saved):
+    assert saved["moves"].error.code == "bad-example"
+    assert "point is or holds a __main__.Point" in saved["moves"].error.why
 
 
 def test_others_join_by_an_entry_point(serving_kernel):

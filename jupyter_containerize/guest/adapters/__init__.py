@@ -65,12 +65,15 @@ def find(value: Any) -> tuple[str, Any]:
         if adapter.knows(value):
             return name, adapter
     kind = type(value)
+    fix = "Wrap it in a function and serve that: def predict(x): return ... ; serve predict"
+    if hasattr(value, "predict"):
+        fix = "Serve its method, with an example: serve NAME.predict --example EXPRESSION"
     known = ", ".join([*NAMES[:-1], *others])
     raise CannotServe(
         "no-adapter",
         what=f"No adapter knows how to serve a {kind.__module__}.{kind.__qualname__}.",
         why=f"There are adapters for {known}, and for any function.",
-        fix="Wrap it in a function and serve that: def predict(x): return ... ; serve predict",
+        fix=fix,
     )
 
 

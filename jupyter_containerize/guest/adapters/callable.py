@@ -9,6 +9,7 @@ import typing
 from typing import Any
 
 from . import asking, definitions, examples, fields, tables
+from .finishing import finished
 from .problem import CannotServe
 
 TAKES_SETTINGS = True
@@ -115,16 +116,16 @@ class Model:
             given = examples.read_body(
                 {"rows": rows or []}, {"style": "frame", "inputs": self._frame}
             )
-            return outputs_of(self._function(self._rows(given)), rows=False)
+            return outputs_of(finished(self._function(self._rows(given))), rows=False)
         if self._rows is not None:
-            return outputs_of(self._function(self._rows(inputs)), rows=True)
+            return outputs_of(finished(self._function(self._rows(inputs))), rows=True)
         given = dict(inputs)
         first = []
         for name in self._positional:
             if name not in given:
                 break  # what follows an argument left out goes by name
             first.append(given.pop(name))
-        return outputs_of(self._function(*first, **given), rows=False)
+        return outputs_of(finished(self._function(*first, **given)), rows=False)
 
 
 def outputs_of(answer: Any, *, rows: bool) -> dict[str, Any]:
@@ -163,7 +164,7 @@ def describe(value: Any, example: Any) -> dict[str, Any]:
     names = [one.name for one in parameters]
     required = [one.name for one in parameters if one.default is one.empty]
     if not names:
-        raise tables.bad_example("The function takes no argument.")
+        raise tables.bad_example("The function takes no argument that has a name of its own.")
     if isinstance(example, dict) and set(example) <= set(names) and set(required) <= set(example):
         inputs = [_field(name, one) for name, one in example.items()]
         return _arguments(inputs, parameters, how="named")
@@ -198,7 +199,9 @@ def _is_row_by_row(function: Any, made: dict[str, Any], example: Any) -> bool:
     inputs = tables.inputs_of(example, made["data"])
     rows = max((len(one) for one in inputs.values()), default=0)
     try:
-        answer = outputs_of(function(tables.Rows(made["data"], made["inputs"])(inputs)), rows=True)
+        answer = outputs_of(
+            finished(function(tables.Rows(made["data"], made["inputs"])(inputs))), rows=True
+        )
     except Exception:
         return True  # why it cannot answer is told when it is asked
     return all(hasattr(one, "shape") and one.shape[:1] == (rows,) for one in answer.values())
@@ -214,7 +217,24 @@ def _arguments(inputs: list[dict[str, Any]], parameters: list[Any], *, how: str)
 
 
 def _field(name: str, value: Any) -> dict[str, Any]:
-    return asking.field_of(name, value, rows=False)
+    field = asking.field_of(name, value, rows=False)
+    odd = _odd(value) if field["dtype"] == "JSON" else None
+    if odd is not None:
+        raise tables.bad_example(
+            f"{name} is or holds a {odd.__module__}.{odd.__qualname__}, which no caller can send as "
+            "JSON: let the function take its parts, or text that it makes one from."
+        )
+    return field
+
+
+def _odd(value: Any) -> type | None:
+    """Return the type of something within `value` that JSON cannot carry."""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, (list, tuple)):
+        return next((odd for odd in map(_odd, value) if odd is not None), None)
+    plain = value is None or isinstance(value, (bool, int, float, str)) or hasattr(value, "tolist")
+    return None if plain else type(value)
 
 
 def _parameters(value: Any) -> list[Any]:
