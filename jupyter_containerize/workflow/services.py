@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import json
 import time
 import urllib.error
@@ -130,7 +131,7 @@ def ask(endpoint: str, body: Any) -> Any:
         return {
             "error": f"HTTP {error.code}: {error.read()[:_LOG_SHOWN].decode('utf-8', 'replace')}"
         }
-    except (OSError, ValueError) as error:
+    except _NO_ANSWER as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
@@ -141,10 +142,12 @@ def get(url: str, *, timeout_s: float) -> tuple[int, bytes]:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, b""
-    except (OSError, ValueError):
+    except _NO_ANSWER:
         return 0, b""
 
 
+#: Where nobody listens yet, a connection may even reach itself, and read its own question.
+_NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
 #: Loopback needs no proxy, whatever the environment says.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -92,6 +92,7 @@ class Module(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
     def __call__(self, x): return x * self.w
 module = Module()
+nameless = keras.Sequential([keras.Input((4,)), layers.Lambda(lambda v: v * 2), layers.Dense(1)])
 def best(x): return model.predict(x, verbose=0).argmax(axis=1)
 """
 TORCH = """
@@ -258,12 +259,21 @@ def test_onnx_models_and_sessions(serving_kernel):
 
 @pytest.fixture(scope="module")
 def keras(serving_kernel):
-    asked = ["model", "two", ("own", "x"), "module", ("best", "x"), ("model", "x[:, :3]"), "own"]
-    keys = ["model", "two", "own", "module", "best", "narrow", "needs"]
+    asked = [
+        "model",
+        "two",
+        ("own", "x"),
+        "module",
+        ("best", "x"),
+        "nameless",
+        ("model", "x[:, :3]"),
+        "own",
+    ]
+    keys = ["model", "two", "own", "module", "best", "nameless", "narrow", "needs"]
     return dict(zip(keys, serving_kernel("serving").save(KERAS, asked), strict=True))
 
 
-@pytest.mark.parametrize("name", ["model", "two", "own", "module", "best"])
+@pytest.mark.parametrize("name", ["model", "two", "own", "module", "best", "nameless"])
 def test_keras_and_tensorflow_answer_in_a_fresh_process(keras, name):
     keras[name].tried()
     assert not keras[name].packages() & {*PLOTTING, "sklearn", "pandas"}
@@ -273,6 +283,8 @@ def test_keras_signatures(keras):
     assert keras["two"].inputs == {"first": ("FP32", (-1, 4)), "second": ("INT32", (-1, 3))}
     assert keras["two"].outputs == {"score": ("FP32", (-1, 1)), "other": ("FP32", (-1, 2))}
     assert "class Twice" in keras["two"].definitions
+    assert keras["nameless"].codes == ["lambda-layer"]
+    assert "lambda-layer" not in keras["model"].codes
     assert keras["narrow"].error.code == "bad-example"
     assert keras["needs"].error.code == "example-needed"
 

@@ -35,11 +35,11 @@ class Shell:
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
         }
 
-    def __call__(self, *words, code=0):
+    def __call__(self, *words, code=0, within=(), **environment):
         done = subprocess.run(
-            [sys.executable, "-m", "jupyter_containerize", *words],
+            [*within, sys.executable, "-m", "jupyter_containerize", *words],
             cwd=self.folder,
-            env=self.environment,
+            env={**self.environment, **environment},
             capture_output=True,
             text=True,
             timeout=280,
@@ -48,8 +48,9 @@ class Shell:
         assert "Traceback (most recent call last)" not in done.stderr
         return done.stdout + done.stderr
 
-    def serve(self, notebook, *words, code=0):
-        return self("serve", str(notebook), "--kernel", self.kernel, *words, code=code)
+    def serve(self, notebook, *words, code=0, **environment):
+        words = ("serve", str(notebook), "--kernel", self.kernel, *words)
+        return self(*words, code=code, **environment)
 
 
 def ask(endpoint, path, body=None):
@@ -131,6 +132,34 @@ def test_a_function_brings_its_modules_and_cells_tagged_serve_run_first(small):
     assert [one["path"].rpartition("/")[2] for one in data["files"]] == ["helpers"]
     assert data["packages"] == []
     assert data["config"]["exposed_ports"] == ["8080/tcp"]
+
+
+@pytest.mark.parametrize("where", ["proot", "docker"])
+def test_where_there_is_no_bubblewrap(where, small, require, request):
+    """Under PRoot, without network, and in a real Docker engine: proven, asked, listed, stopped."""
+    words, inside = (), lambda work: work()
+    if where == "proot":
+        require(shutil.which("proot"), "proot (Debian: proot)")
+        place = {"CONTAINERIZE_ISOLATION": "proot"}
+    else:
+        engine = request.getfixturevalue("docker_engine")
+        words, inside = ("--runtime", "docker"), engine.inside  # its network is its own
+        network = ("nsenter", "-t", str(engine.process.pid), "-n")
+        place = {"DOCKER_HOST": engine.socket, "within": network}
+    said = small.serve(
+        small.notebook, "--object", "price", "-t", f"flat:{where}", *words, "--run", "-d", **place
+    )
+    try:
+        assert "Verified" in said
+        endpoint = re.search(r"http://127\.0\.0\.1:\d+", said)[0]
+        body = {"rows": [{"rooms": 2, "area": 10.0}]}
+        answer = inside(lambda: ask(endpoint, "/predict", body))
+        assert answer == {"rows": [{"prediction": 2257.0}]}
+        assert inside(lambda: ask(endpoint, "/v2/health/ready")) == {"ready": True}
+        assert endpoint in small("runs", **place)
+    finally:
+        said = small("stop", **place)
+    assert "stopped" in said
 
 
 @pytest.mark.parametrize(

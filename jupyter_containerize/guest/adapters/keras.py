@@ -8,7 +8,7 @@ import types
 from typing import Any
 
 from . import fields, tables
-from .problem import CannotServe
+from .problem import CannotServe, warned
 
 _FILE = "model.keras"
 _TOLERANCE = {"rtol": 1e-4, "atol": 1e-6}
@@ -54,7 +54,24 @@ def write(value: Any, folder: str) -> tuple[dict[str, Any], list[dict[str, str]]
             why=f"{type(error).__name__}: {error}"[:500],
             fix="Give custom layers a get_config(), and call the model once before you serve it.",
         ) from error
-    return {"file": _FILE, "backend": keras.backend.backend()}, [], _from_cells(model)
+    data = {"file": _FILE, "backend": keras.backend.backend(), "lambdas": _has_lambdas(model)}
+    findings = [_about_lambdas()] if data["lambdas"] else []
+    return data, findings, _from_cells(model)
+
+
+def _has_lambdas(model: Any) -> bool:
+    """Tell whether a layer's function has no name, so that Keras saves its code itself."""
+    functions = [getattr(layer, "function", None) for layer in model._flatten_layers()]
+    return any(getattr(one, "__name__", "") == "<lambda>" for one in functions)
+
+
+def _about_lambdas() -> dict[str, str]:
+    return warned(
+        "lambda-layer",
+        what="The model has a Lambda layer, whose Python code lies in its file.",
+        why="Keras loads such files only on demand: they run code of their maker's.",
+        fix="It works, but only load images that you trust. A layer class, or a named function, needs no such file.",
+    )
 
 
 def read(folder: str, data: dict[str, Any]) -> Any:
@@ -69,7 +86,9 @@ def read(folder: str, data: dict[str, Any]) -> Any:
         if isinstance(one, (type, types.FunctionType))
     }
     path = os.path.join(folder, data["file"])
-    return keras.saving.load_model(path, custom_objects=own, compile=False)
+    return keras.saving.load_model(
+        path, custom_objects=own, compile=False, safe_mode=not data.get("lambdas")
+    )
 
 
 def load(folder: str, artifact: dict[str, Any]) -> Any:
