@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +17,7 @@ from .records import file_in_image, open_store, resolve
 from .running import find_run
 
 _ANSWER_S = 60.0
+_FRESH_S = 2.0
 _MOST_BYTES = 10_000_000
 
 #: A run's port is on loopback: no proxy, whatever the environment says.
@@ -27,6 +29,31 @@ def usage(run: str, *, store: str) -> dict[str, Any] | None:
     opened = open_store(store)
     found = measured.usage(f"{opened.runs_folder}/{find_run(opened, run)[1].id}")
     return None if found is None else {**to_json(found), "at": time.time()}
+
+
+def log_so_far(run: str, *, store: str) -> str:
+    """Return a file with what a living run has written so far.
+
+    A run on this machine writes it itself. Of one in an engine or a cluster a copy is brought up
+    to date, not more often than every two seconds, for its log comes home only at its end.
+    """
+    opened = open_store(store)
+    runtime, found = find_run(opened, run)
+    if found.state.final or (os.path.exists(found.log) and os.path.getsize(found.log)):
+        return found.log or os.devnull
+    folder = os.path.join(opened.root, "cache", "logs")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    path = os.path.join(folder, found.id)
+    with opened.lock(f"log-{found.id}"), open(path, "ab") as copy:
+        state = os.fstat(copy.fileno())
+        if not state.st_size or time.time() - state.st_mtime > _FRESH_S:
+            known = state.st_size
+            for text in runtime.logs(found.id, store=opened):
+                line = text.encode("utf-8", "backslashreplace")
+                copy.write(line[known:])
+                known = max(0, known - len(line))
+            os.utime(path)
+    return path
 
 
 def example(run: str, *, store: str) -> Any:

@@ -9,6 +9,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from jupyter_containerize.runtimes import bubblewrap, isolation, processes, run_
 from jupyter_containerize.runtimes.docker import DockerRuntime
 from jupyter_containerize.runtimes.protocol import Runtime
 from jupyter_containerize.runtimes.sandbox import SandboxRuntime
+from jupyter_containerize.workflow import living
 
 RUNTIMES = {
     "sandbox/bubblewrap": (SandboxRuntime(), Isolation.BUBBLEWRAP, None),
@@ -166,6 +168,22 @@ def test_a_follower_sees_lines_while_the_run_goes_on(box):
     assert next(iter(box.runtime.logs(run.id, store=box.store, follow=True))) == "first\n"
     assert box.get(run).state is RunState.RUNNING
     box.runtime.stop(run.id, store=box.store, grace_s=0)
+
+
+def test_what_a_living_run_wrote_is_a_file_that_grows(box, monkeypatch):
+    """What the panel reads by pages; the run's own log comes home from an engine at its end."""
+    monkeypatch.setattr(living, "_FRESH_S", 0.0)
+    run = box.start("echo first; sleep 1; echo second; sleep 300")
+    box.until(run, "first")
+    seen, end = [""], time.monotonic() + 120
+    while "second" not in seen[-1]:
+        assert time.monotonic() < end, seen
+        path = Path(living.log_so_far(run.id, store=box.store.root))
+        seen.append(path.read_text())
+    assert all("first\nsecond\n".startswith(one) for one in seen), "nothing twice, nothing lost"
+    assert box.get(run).state is RunState.RUNNING
+    run = box.runtime.stop(run.id, store=box.store, grace_s=0)
+    assert Path(living.log_so_far(run.id, store=box.store.root)).read_text() == seen[-1]
 
 
 def test_output_that_is_not_text_is_shown_all_the_same(box):

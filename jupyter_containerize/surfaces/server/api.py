@@ -17,6 +17,9 @@ from .log_file import LogFiles
 from .paths import Root
 
 API_VERSION = 1
+#: The runtime whose runs write their log into the store as they go.
+HERE = "sandbox"
+_LIVING = ("created", "starting", "running")
 
 
 class Api:
@@ -142,12 +145,21 @@ class Api:
     def log(self, run: str, first: int, count: int) -> dict[str, Any]:
         """Return a page of a run's log."""
         found = self.run(run)
-        page = self.logs.page(_log_of(found), first=first, count=count)
+        page = self.logs.page(self._log_of(found), first=first, count=count)
         return {**page, "state": found["state"]}
 
     def search(self, run: str, text: str, first: int, count: int) -> dict[str, Any]:
         """Return the lines of a run's log that hold a text."""
-        return self.logs.search(_log_of(self.run(run)), text=text, first=first, count=count)
+        path = self._log_of(self.run(run))
+        return self.logs.search(path, text=text, first=first, count=count)
+
+    def _log_of(self, run: Mapping[str, Any]) -> str:
+        """Return the file with what a run has written, wherever it lives."""
+        if run["runtime"] != HERE and run["state"] in _LIVING:
+            from ...workflow import living  # noqa: PLC0415 - as above
+
+            return living.log_so_far(run["id"], store=self.store)
+        return str(run.get("log") or os.devnull)
 
     def usage(self, run: str) -> dict[str, Any]:
         """Return what a living run uses."""
@@ -181,10 +193,6 @@ class Api:
         title = os.path.splitext(os.path.basename(notebook))[0] or "notebook"
         path = outputs.open_copy(_outputs_of(found), title=title, beside=notebook, root=self.root)
         return {"path": path}
-
-
-def _log_of(run: Mapping[str, Any]) -> str:
-    return str(run.get("log") or os.devnull)
 
 
 def _outputs_of(run: Mapping[str, Any]) -> str:
