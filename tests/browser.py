@@ -27,7 +27,8 @@ from playwright.sync_api import Error, sync_playwright
 
 CHROMIUM = os.environ.get("CONTAINERIZE_CHROMIUM") or shutil.which("chromium")
 TOKEN = "containerize-tests"
-ARTIFACTS = Path(__file__).resolve().parent.parent / ".artifacts"
+ROOT = Path(__file__).resolve().parent.parent
+ARTIFACTS = ROOT / ".artifacts"
 #: How long a state may take to come: these tests measure nothing with it.
 WAIT_S = 180
 _SHOWN = 4000
@@ -225,6 +226,18 @@ def _wait_for(url, server, log, timeout_s=WAIT_S):
             break
         time.sleep(0.2)
     raise AssertionError(f"the server does not answer:\n{log.read_text()[-3000:]}")
+
+
+def barriers(page, selector):
+    """What axe finds wrong with an element for people who do not see or do not use a mouse."""
+    axe = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+    page.page.evaluate(axe.read_text())
+    found = page.page.evaluate("selector => axe.run(selector)", selector)
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for one in found["violations"]
+        for node in one["nodes"][:2]
+    ]
 
 
 def _bytes(frame):

@@ -16,6 +16,9 @@ export type Readiness =
 /** Drives whose files are the server's own. */
 const OWN_DRIVES = ['', 'RTC'];
 
+/** What JupyterLab shows while a notebook gets its kernel. */
+const STARTING = ['initializing', 'starting', 'restarting', 'connecting'];
+
 export function readiness(panel: NotebookPanel | null, contents: Contents.IManager): Readiness {
   if (panel === null || panel.isDisposed) {
     return { is: 'no-notebook' };
@@ -27,7 +30,8 @@ export function readiness(panel: NotebookPanel | null, contents: Contents.IManag
   const context = panel.sessionContext;
   const kernel = context.session?.kernel;
   if (!kernel) {
-    return context.isReady ? { is: 'no-kernel' } : { is: 'starting' };
+    // Not `isReady`: a session that was shut down is neither ready nor on its way.
+    return STARTING.includes(context.kernelDisplayStatus) ? { is: 'starting' } : { is: 'no-kernel' };
   }
   const language = context.specsManager.specs?.kernelspecs[kernel.name]?.language ?? 'python';
   if (language.toLowerCase() !== 'python') {

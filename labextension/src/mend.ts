@@ -2,7 +2,8 @@
 
 import type { CommandRegistry } from '@lumino/commands';
 import { codeCell, setTag, showCell } from './cells';
-import type { ContainerizeModel, Work } from './model';
+import type { ContainerizeModel } from './model';
+import type { Work } from './work';
 import type { Remedy } from './remedies';
 import type { BuildResult } from './types';
 

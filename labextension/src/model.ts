@@ -3,9 +3,10 @@
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ServiceManager } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
+import { chosenBy, DEFAULT_CHOICES, optionsOf, type Choices } from './choices';
 import { kernelOf, readiness, type Readiness } from './kernel';
-import { advance, NOTHING, type Progress } from './progress';
-import { Client, EventStream, RequestError, type News } from './request';
+import { advance, NOTHING } from './progress';
+import { Client, EventStream, type News } from './request';
 import type { Remedy } from './remedies';
 import type { IContainerize } from './tokens';
 import type {
@@ -18,54 +19,9 @@ import type {
   RunRow,
   Status
 } from './types';
+import { concluded, found, fresh, keyOf, problemIn, type Work } from './work';
 
 export type View = 'notebook' | 'build' | 'images' | 'runs' | 'cluster';
-
-/** One job of one notebook, as far as this page has heard. */
-export interface Work {
-  command: string;
-  /** The notebook's path; "" for work on an image. */
-  notebook: string;
-  title: string;
-  job: Job | null;
-  startedAt: number;
-  phase: 'asking' | 'running' | 'cancelling' | 'ended';
-  progress: Progress;
-}
-
-/** What the user has chosen for one notebook. */
-export interface Choices {
-  kind: 'training' | 'inference';
-  /** The object that an inference image serves: an expression of the notebook. */
-  expression: string;
-  run: boolean;
-  verify: boolean;
-  network: boolean;
-  runtime: string;
-  include: readonly string[];
-  mounts: readonly { host: string; path: string; read_only: boolean }[];
-  environment: readonly string[];
-  allowSecrets: readonly string[];
-  allowErrors: boolean;
-  rtol: number;
-  parameters: Readonly<Record<string, string>>;
-}
-
-export const DEFAULT_CHOICES: Choices = {
-  kind: 'training',
-  expression: '',
-  run: true,
-  verify: true,
-  network: false,
-  runtime: '',
-  include: [],
-  mounts: [],
-  environment: [],
-  allowSecrets: [],
-  allowErrors: false,
-  rtol: 1e-6,
-  parameters: {}
-};
 
 export class ContainerizeModel implements IContainerize {
   readonly client: Client;
@@ -256,7 +212,7 @@ export class ContainerizeModel implements IContainerize {
   async command(command: string, options: object, title: string): Promise<void> {
     await this.attempt(async () => {
       const job = await this.client.post<Job>(['jobs'], { command, options });
-      this.put({ ...this.fresh(command, `job:${job.id}`), job, title, phase: 'running' });
+      this.put({ ...fresh(command, `job:${job.id}`), job, title, phase: 'running' });
       this.stream.follow(job.id);
     });
   }
@@ -268,34 +224,11 @@ export class ContainerizeModel implements IContainerize {
 
   /** Do what a remedy says as far as it is a choice; the rest is for the notebook's commands. */
   apply(remedy: Remedy): boolean {
-    const choices = this.choices;
-    switch (remedy.is) {
-      case 'include':
-        this.choose({ include: added(choices.include, remedy.path) });
-        return true;
-      case 'mount':
-        this.choose({
-          mounts: [
-            ...choices.mounts.filter(mount => mount.path !== remedy.path),
-            { host: remedy.host, path: remedy.path, read_only: true }
-          ]
-        });
-        return true;
-      case 'environment':
-        this.choose({ environment: added(choices.environment, remedy.name) });
-        return true;
-      case 'allow-secret':
-        this.choose({ allowSecrets: added(choices.allowSecrets, remedy.what) });
-        return true;
-      case 'allow-errors':
-        this.choose({ allowErrors: true });
-        return true;
-      case 'tolerance':
-        this.choose({ rtol: remedy.rtol });
-        return true;
-      default:
-        return false;
+    const some = chosenBy(remedy, this.choices);
+    if (some !== null) {
+      this.choose(some);
     }
+    return some !== null;
   }
 
   dismiss(): void {
@@ -335,13 +268,16 @@ export class ContainerizeModel implements IContainerize {
       return;
     }
     const path = this.path;
-    const work = this.fresh(command, path);
+    const work = fresh(command, path);
     this.put(work);
     await drawn(); // a large notebook takes a while to be put into one text
     try {
       const job = await this.client.post<Job>(['jobs'], {
         command,
-        options: { ...options, ...this.options(panel) },
+        options: {
+          ...options,
+          ...optionsOf(this.choices, panel.sessionContext.session?.kernel?.name ?? '')
+        },
         notebook: {
           path,
           kernel: kernelOf(this.readiness),
@@ -355,38 +291,6 @@ export class ContainerizeModel implements IContainerize {
     }
   }
 
-  private options(panel: NotebookPanel): object {
-    const choices = this.choices;
-    return {
-      runtime: choices.runtime,
-      capture: {
-        include: choices.include,
-        mounts: choices.mounts.map(mount => mount.path),
-        environment: Object.fromEntries(choices.environment.map(name => [name, null])),
-        allow_secrets: choices.allowSecrets,
-        allow_errors: choices.allowErrors,
-        kernel: panel.sessionContext.session?.kernel?.name ?? ''
-      },
-      options: {
-        parameters: choices.parameters,
-        mounts: choices.mounts,
-        network: choices.network
-      }
-    };
-  }
-
-  private fresh(command: string, notebook: string): Work {
-    return {
-      command,
-      notebook,
-      title: '',
-      job: null,
-      startedAt: Date.now() / 1000,
-      phase: 'asking',
-      progress: NOTHING
-    };
-  }
-
   /** Take up jobs that were started before this page was there. */
   private adopt(jobs: readonly Job[]): void {
     for (const job of [...jobs].reverse()) {
@@ -397,23 +301,10 @@ export class ContainerizeModel implements IContainerize {
         continue; // followed already: the stream goes on where it was
       }
       if (job.state === 'running') {
-        this.put({
-          ...this.fresh(job.command, notebook),
-          title: job.title,
-          job,
-          startedAt: job.created_at,
-          phase: 'running'
-        });
+        this.put(found(job, notebook));
         this.stream.follow(job.id);
       } else if (job.notebook && job.last && !(known && known.phase !== 'ended')) {
-        const work: Work = {
-          ...this.fresh(job.command, notebook),
-          title: job.title,
-          job,
-          startedAt: job.created_at,
-          phase: 'ended',
-          progress: advance(NOTHING, [job.last])
-        };
+        const work = found(job, notebook);
         this.keepPlan(work);
         this.works.set(key, work);
       }
@@ -440,8 +331,7 @@ export class ContainerizeModel implements IContainerize {
       this.put({ ...work, progress });
       return;
     }
-    const lost = progress.problem ?? job.error ?? lastProblem(job);
-    this.end({ ...work, job, progress: progress.result ? progress : { ...progress, problem: lost } });
+    this.end(concluded(work, job, progress));
   }
 
   private end(work: Work): void {
@@ -484,10 +374,6 @@ export class ContainerizeModel implements IContainerize {
   }
 }
 
-function keyOf(work: { command: string; notebook: string }): string {
-  return work.command === 'plan' ? `plan:${work.notebook}` : work.notebook;
-}
-
 /** Let the browser draw what has just changed. */
 function drawn(): Promise<void> {
   return new Promise(resolve => {
@@ -504,24 +390,3 @@ export function own(containerize: IContainerize): ContainerizeModel {
 }
 
 const attended = new WeakSet<NotebookPanel>();
-
-function added(list: readonly string[], item: string): readonly string[] {
-  return list.includes(item) ? list : [...list, item];
-}
-
-function lastProblem(job: Job): Problem | null {
-  return job.last?.is === 'failed' ? job.last.error : null;
-}
-
-/** Return what an exception means to a user. */
-export function problemIn(error: unknown): Problem {
-  if (error instanceof RequestError) {
-    return error.problem;
-  }
-  return {
-    code: 'panel-error',
-    what: 'The panel met a mistake of its own.',
-    why: String(error),
-    fix: 'Reload the page; if it stays, please report it.'
-  };
-}

@@ -3,7 +3,7 @@
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { Token } from '@lumino/coreutils';
 import type { ISignal } from '@lumino/signaling';
-import type { Work } from './model';
+import type { Work } from './work';
 
 /** The panel's model: what is in front, what is going on, and how to start things. */
 export interface IContainerize {

@@ -56,7 +56,7 @@ def saved_outputs(jupyter, name, cell):
     return []
 
 
-def test_jupyterlab_by_keyboard_while_the_kernel_works(jupyter, page):
+def test_jupyterlab_by_keyboard_while_the_kernel_works(browser, jupyter, page):
     jupyter.save("lab.ipynb", CELLS)
     (jupyter.folder / "go").unlink(missing_ok=True)
     tab = page()
@@ -91,6 +91,7 @@ def test_jupyterlab_by_keyboard_while_the_kernel_works(jupyter, page):
     button(tab, "Run and verify").click()
     says(tab, "Verified")
     tab.shot("widget-lab-verified")
+    assert browser.barriers(tab, ".jp-CodeCell:nth-of-type(3) .jp-Cell-outputArea") == []
 
     # The page is loaded again: the kernel and what it knows are still there.
     tab.save()

@@ -9,7 +9,8 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { mend } from '../mend';
-import { ContainerizeModel, DEFAULT_CHOICES } from '../model';
+import { DEFAULT_CHOICES } from '../choices';
+import { ContainerizeModel } from '../model';
 import { IContainerize } from '../tokens';
 import { ContainerizePanel, PANEL_ID } from '../widgets/panel';
 

@@ -8,11 +8,12 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { CommandIDs } from '../commands';
 import { failed } from '../mend';
-import { own, type ContainerizeModel, type Work } from '../model';
+import { own, type ContainerizeModel } from '../model';
 import { totals } from '../progress';
 import { IContainerize } from '../tokens';
 import type { BuildResult } from '../types';
 import { useModel } from '../widgets/common';
+import type { Work } from '../work';
 import { DOMAIN } from './panel';
 
 export const status: JupyterFrontEndPlugin<void> = {

@@ -2,10 +2,10 @@
 
 import * as React from 'react';
 import { bytes, duration } from '../format';
-import type { Work } from '../model';
 import { totals, type LayerProgress, type Progress, type Step } from '../progress';
 import { ofProblem } from '../remedies';
 import type { BuildResult } from '../types';
+import type { Work } from '../work';
 import { Button, Notice, ProblemNotice, Remedies, useModel, useNow, type ViewProps } from './common';
 import { ChoicesForm } from './choices';
 import { VerdictView } from './verdict';

@@ -7,7 +7,7 @@ import type { Difference, ImageRow } from '../types';
 import { Button, Empty, useModel, useNow, type ViewProps } from './common';
 import { VirtualList } from './virtual';
 
-const ROW_HEIGHT = 78;
+const ROW_HEIGHT = 106;
 
 export function ImagesView(props: ViewProps): React.ReactElement {
   const { model, trans } = props;

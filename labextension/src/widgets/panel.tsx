@@ -87,7 +87,7 @@ function Head(props: ViewProps): React.ReactElement {
     (model.choices.kind === 'training' || model.choices.expression !== '');
   const name = model.path.split('/').pop() ?? '';
   return (
-    <header className="jp-Containerize-head">
+    <div className="jp-Containerize-head">
       {state.is === 'no-notebook' ? null : (
         <p className="jp-Containerize-cut" title={model.path}>
           <strong>{name}</strong>
@@ -118,7 +118,7 @@ function Head(props: ViewProps): React.ReactElement {
           onClick={() => void model.build()}
         />
       )}
-    </header>
+    </div>
   );
 }
 

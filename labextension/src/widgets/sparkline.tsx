@@ -17,7 +17,12 @@ export function points(values: readonly number[]): string {
 export function Sparkline(props: { label: string; values: readonly number[] }): React.ReactElement {
   return (
     <figure className="jp-Containerize-sparkline">
-      <svg width={WIDTH} height={HEIGHT} viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+      <svg
+        height={HEIGHT}
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
+        aria-hidden="true"
+      >
         <polyline points={points(props.values)} />
       </svg>
       <figcaption>{props.label}</figcaption>

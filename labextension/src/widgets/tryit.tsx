@@ -3,8 +3,8 @@
 import * as React from 'react';
 import type { RunRow } from '../types';
 import { Button, ProblemNotice, type ViewProps } from './common';
-import { problemIn } from '../model';
 import type { Problem } from '../types';
+import { problemIn } from '../work';
 
 interface Answer {
   status: number;

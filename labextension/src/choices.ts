@@ -1,0 +1,86 @@
+/** What the user has chosen for a notebook: by hand, or by a button on a finding. */
+
+import type { Remedy } from './remedies';
+
+/** What the user has chosen for one notebook. */
+export interface Choices {
+  kind: 'training' | 'inference';
+  /** The object that an inference image serves: an expression of the notebook. */
+  expression: string;
+  run: boolean;
+  verify: boolean;
+  network: boolean;
+  runtime: string;
+  include: readonly string[];
+  mounts: readonly { host: string; path: string; read_only: boolean }[];
+  environment: readonly string[];
+  allowSecrets: readonly string[];
+  allowErrors: boolean;
+  rtol: number;
+  parameters: Readonly<Record<string, string>>;
+}
+
+export const DEFAULT_CHOICES: Choices = {
+  kind: 'training',
+  expression: '',
+  run: true,
+  verify: true,
+  network: false,
+  runtime: '',
+  include: [],
+  mounts: [],
+  environment: [],
+  allowSecrets: [],
+  allowErrors: false,
+  rtol: 1e-6,
+  parameters: {}
+};
+
+/** Return what a remedy changes in choices, null when it is no choice. */
+export function chosenBy(remedy: Remedy, choices: Choices): Partial<Choices> | null {
+  switch (remedy.is) {
+    case 'include':
+      return { include: added(choices.include, remedy.path) };
+    case 'mount':
+      return {
+        mounts: [
+          ...choices.mounts.filter(mount => mount.path !== remedy.path),
+          { host: remedy.host, path: remedy.path, read_only: true }
+        ]
+      };
+    case 'environment':
+      return { environment: added(choices.environment, remedy.name) };
+    case 'allow-secret':
+      return { allowSecrets: added(choices.allowSecrets, remedy.what) };
+    case 'allow-errors':
+      return { allowErrors: true };
+    case 'tolerance':
+      return { rtol: remedy.rtol };
+    default:
+      return null;
+  }
+}
+
+/** Return choices as the options of a request about a notebook with a kernel of this name. */
+export function optionsOf(choices: Choices, kernel: string): object {
+  return {
+    runtime: choices.runtime,
+    capture: {
+      include: choices.include,
+      mounts: choices.mounts.map(mount => mount.path),
+      environment: Object.fromEntries(choices.environment.map(name => [name, null])),
+      allow_secrets: choices.allowSecrets,
+      allow_errors: choices.allowErrors,
+      kernel
+    },
+    options: {
+      parameters: choices.parameters,
+      mounts: choices.mounts,
+      network: choices.network
+    }
+  };
+}
+
+function added(list: readonly string[], item: string): readonly string[] {
+  return list.includes(item) ? list : [...list, item];
+}

@@ -1,0 +1,73 @@
+/** Jobs as this page knows them: asked for here, or found when the page came. */
+
+import { advance, NOTHING, type Progress } from './progress';
+import { RequestError } from './request';
+import type { Job, Problem } from './types';
+
+/** One job of one notebook, as far as this page has heard. */
+export interface Work {
+  command: string;
+  /** The notebook's path; "" for work on an image. */
+  notebook: string;
+  title: string;
+  job: Job | null;
+  startedAt: number;
+  phase: 'asking' | 'running' | 'cancelling' | 'ended';
+  progress: Progress;
+}
+
+/** Return work that has just been asked for. */
+export function fresh(command: string, notebook: string): Work {
+  return {
+    command,
+    notebook,
+    title: '',
+    job: null,
+    startedAt: Date.now() / 1000,
+    phase: 'asking',
+    progress: NOTHING
+  };
+}
+
+/** Return the work of a job that was started before this page was there. */
+export function found(job: Job, notebook: string): Work {
+  const ended = job.state !== 'running';
+  return {
+    ...fresh(job.command, notebook),
+    title: job.title,
+    job,
+    startedAt: job.created_at,
+    phase: ended ? 'ended' : 'running',
+    progress: ended && job.last ? advance(NOTHING, [job.last]) : NOTHING
+  };
+}
+
+/** Return work whose job has ended, with what it came to; a job that said nothing was lost. */
+export function concluded(work: Work, job: Job, progress: Progress): Work {
+  if (progress.result) {
+    return { ...work, job, progress };
+  }
+  return { ...work, job, progress: { ...progress, problem: progress.problem ?? job.error ?? lastProblem(job) } };
+}
+
+/** Return under which name work is known: of each notebook one plan and one other. */
+export function keyOf(work: { command: string; notebook: string }): string {
+  return work.command === 'plan' ? `plan:${work.notebook}` : work.notebook;
+}
+
+function lastProblem(job: Job): Problem | null {
+  return job.last?.is === 'failed' ? job.last.error : null;
+}
+
+/** Return what an exception means to a user. */
+export function problemIn(error: unknown): Problem {
+  if (error instanceof RequestError) {
+    return error.problem;
+  }
+  return {
+    code: 'panel-error',
+    what: 'The panel met a mistake of its own.',
+    why: String(error),
+    fix: 'Reload the page; if it stays, please report it.'
+  };
+}
