@@ -198,7 +198,7 @@ def large(folder: str, *, rounds: int, seconds: int) -> list[Row]:
     seen = {one.name: Seen() for one in every}
     for _ in range(rounds):
         for one in every:
-            measure(one, "numpy", folder, seen[one.name], seconds=seconds, connections=(4,))
+            measure(one, "numpy", folder, seen[one.name], seconds=seconds + 2, connections=(4,))
 
     def speed(name: str, size: int) -> float:
         """Megabytes for a second of CPU."""

@@ -173,8 +173,10 @@ def _serve(command: Parser, *, magic: bool) -> None:
     if magic:
         add("object", metavar="EXPRESSION", help="what to serve: a variable, or an expression")
         command.set_defaults(notebook=None)
+        command.typed = "model"
     else:
         _notebook(command, optional=False)
+        command.typed = "notebook.ipynb --object model"
         add(
             "--object",
             metavar="EXPRESSION",

@@ -40,13 +40,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **keywords: Any) -> None:
         keywords.setdefault("formatter_class", Formatter)
         super().__init__(allow_abbrev=False, **keywords)
+        self.typed = ""  # what to type behind the command's name, as an example
 
     def error(self, message: str) -> NoReturn:
         """Raise `message` as our error. Errors: `usage`."""
+        such = f"Such as `{self.prog} {self.typed}`; more: " if self.typed else "See "
         raise ContainerizeError(
-            "usage",
-            what=f"{self.prog}: {message}.",
-            fix=f"See `{self.prog} --help`.",
+            "usage", what=f"{self.prog}: {message}.", fix=f"{such}`{self.prog} --help`."
         )
 
     def subcommands(self) -> dict[str, Parser]:

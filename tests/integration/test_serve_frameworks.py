@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import time
 
 import pytest
 
@@ -333,3 +335,34 @@ def test_torch_is_saved_by_class_and_tensors(torch):
 
 def test_torch_converts(torch):
     torch["net"].compiled()
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        ("sklearn", "forest"), ("sklearn", "judge"), ("trees", "xc"), ("trees", "lr"),
+        ("keras", "model"), ("keras", "module"), ("keras", "best"), ("torch", "net"),
+    ],
+)  # fmt: skip
+def test_every_one_of_several_workers_answers(group, name, request, service_runs, environment):
+    """Also where the framework's threads do not bear a fork: those are loaded after it."""
+    saved = request.getfixturevalue(group)[name]
+    kernel = environment("torch" if group == "torch" else "serving")
+    run = service_runs.ServiceRun("", inputs=[], outputs=[], python=kernel, artifact=saved.folder)
+    with run:
+        run.start(wait=False, workers=2)
+        run.wait_ready(180)
+        deadline = time.monotonic() + 180
+        while run.metric("containerize_workers") < 2:
+            assert time.monotonic() < deadline, run.log
+            time.sleep(0.1)
+        connections = [run.connect() for _ in range(4)]  # each goes to the worker with the fewest
+        for connection in connections:
+            connection.timeout = 120
+            connection.request("POST", "/predict", json.dumps(saved.questions[0]))
+            answer = connection.getresponse()
+            assert answer.status == 200, (answer.read(), run.log)
+            answer.read()
+        for connection in connections:
+            connection.close()
+        assert not run.events_of("worker-died")

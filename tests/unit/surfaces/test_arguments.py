@@ -134,6 +134,7 @@ def test_no_image_means_the_newest():
         ("frobnicate", "--help"),
         ("ls surplus", "--help"),
         ("build", "NOTEBOOK"),
+        ("serve nb.ipynb", "serve notebook.ipynb --object model"),
         ("build nb.ipynb --tag", "--tag"),
         ("build nb.ipynb --output tar:x", "docker-archive:FILE"),
         ("build nb.ipynb --no-execute --verify", "exclude"),
