@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -46,14 +47,15 @@ def start(docker_engine, store, image, monkeypatch):
 
 
 def watcher(run):
-    """Return the process that watches over a run."""
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            line = Path(f"/proc/{name}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if run.id.encode() in line and b"runtimes.docker.watcher" in line:
-            return int(name)
+    """Return the process that watches over a run: it has its arguments an instant after it was started."""
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{name}/cmdline").read_bytes()
+                if run.id.encode() in line and b"runtimes.docker.watcher" in line:
+                    return int(name)
+        time.sleep(0.01)
     raise AssertionError("nobody watches")
 
 
