@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from ..errors import ContainerizeError
 from ..model.cluster import ClusterOptions, Place
@@ -79,6 +80,13 @@ def serves(image: Image, runtime: str) -> bool:
     """Tell whether running an image there makes a service in a cluster."""
     kind = image.config.labels.get(LABEL_KIND)
     return runtime == KUBERNETES and kind == ImageKind.INFERENCE.value
+
+
+def contexts() -> list[dict[str, Any]]:
+    """Return the clusters that kubeconfig knows. Errors: as `connection.contexts`."""
+    from ..runtimes.kubernetes import connection  # noqa: PLC0415 - rarely asked
+
+    return connection.contexts()
 
 
 def look_in(place: Place, *, store: Store) -> None:

@@ -11,6 +11,11 @@ export interface Choices {
   verify: boolean;
   network: boolean;
   runtime: string;
+  /** Where in which cluster; "" means what kubeconfig says. */
+  context: string;
+  namespace: string;
+  /** Where images are pushed for its nodes to pull; "" for what was used last. */
+  registry: string;
   include: readonly string[];
   mounts: readonly { host: string; path: string; read_only: boolean }[];
   environment: readonly string[];
@@ -27,6 +32,9 @@ export const DEFAULT_CHOICES: Choices = {
   verify: true,
   network: false,
   runtime: '',
+  context: '',
+  namespace: '',
+  registry: '',
   include: [],
   mounts: [],
   environment: [],
@@ -76,9 +84,16 @@ export function optionsOf(choices: Choices, kernel: string): object {
     options: {
       parameters: choices.parameters,
       mounts: choices.mounts,
-      network: choices.network
+      network: choices.network,
+      cluster: clusterOf(choices)
     }
   };
+}
+
+/** Return where in which cluster, as an option of requests about runs. */
+export function clusterOf(choices: Choices): object {
+  const { context, namespace, registry } = choices;
+  return { place: { context, namespace }, registry };
 }
 
 function added(list: readonly string[], item: string): readonly string[] {

@@ -11,6 +11,7 @@ import type { Remedy } from './remedies';
 import type { IContainerize } from './tokens';
 import type {
   BuildResult,
+  ClusterContext,
   Doctor,
   ImageRow,
   Job,
@@ -32,6 +33,7 @@ export class ContainerizeModel implements IContainerize {
   images: ImageRow[] | null = null;
   runs: RunRow[] | null = null;
   doctor: Doctor | null = null;
+  contexts: ClusterContext[] | null = null;
   /** What went wrong last in lists and their actions. */
   problem: Problem | null = null;
   defaults: Partial<Choices> = {};
@@ -167,12 +169,25 @@ export class ContainerizeModel implements IContainerize {
       if ((view === 'build' || view === 'cluster') && this.doctor === null) {
         this.doctor = await this.client.get<Doctor>(['doctor']);
       }
+      if (view === 'cluster' && this.contexts === null && reaches(this.doctor, 'kubernetes')) {
+        this.contexts = (await this.client.get<{ contexts: ClusterContext[] }>(['contexts'])).contexts;
+      }
+    });
+  }
+
+  /** Choose a place in a cluster, and have its runs be found from now on. */
+  async lookIn(context: string, namespace: string): Promise<void> {
+    this.choose({ context, namespace });
+    await this.attempt(async () => {
+      const { runs } = await this.client.get<{ runs: RunRow[] }>(['runs'], { context, namespace });
+      this.runs = runs;
     });
   }
 
   async examine(): Promise<void> {
     this.doctor = null;
-    await this.refresh('build');
+    this.contexts = null;
+    await this.refresh(this.shownView === 'cluster' ? 'cluster' : 'build');
   }
 
   // -- doing ------------------------------------------------------------------------------
@@ -372,6 +387,11 @@ export class ContainerizeModel implements IContainerize {
     }
     this.alter();
   }
+}
+
+/** Whether a way of running images works here. */
+function reaches(doctor: Doctor | null, runtime: string): boolean {
+  return doctor?.runtimes.some(check => check.works && check.name.split('/')[0] === runtime) ?? false;
 }
 
 /** Let the browser draw what has just changed. */

@@ -170,6 +170,13 @@ export interface Doctor {
   suits: { builder: string; runtime: string };
 }
 
+/** A cluster that kubeconfig names; in a pod of one, without a name. */
+export interface ClusterContext {
+  name: string;
+  namespace: string;
+  current: boolean;
+}
+
 export interface Status {
   version: string;
   api: number;

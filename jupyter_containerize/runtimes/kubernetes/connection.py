@@ -356,22 +356,14 @@ def _client() -> tuple[Any, Any]:
 
 def _configure(config: Any, configuration: Any, place: Place) -> tuple[str, str]:
     """Fill in the configuration; return the context's name and its namespace."""
-    files = place.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    paths = [os.path.expanduser(path) for path in files.split(os.pathsep) if path]
-    there = [path for path in paths if os.path.exists(path)]
-    if not there:
-        if not place.context and "KUBERNETES_SERVICE_HOST" in os.environ:
-            return _inside(config, configuration)
-        raise no_cluster(paths)
-    named = os.pathsep.join(there)
-    try:
-        contexts, active = config.list_kube_config_contexts(config_file=named)
-    except Exception as error:
-        raise bad_kubeconfig(named, error) from error
-    chosen = place.context or (active or {}).get("name", "")
-    context = next((item for item in contexts if item["name"] == chosen), None)
+    named = _files(place)
+    if not named:
+        return _inside(config, configuration)
+    known, current = _contexts(config, named)
+    chosen = place.context or current
+    context = next((item for item in known if item["name"] == chosen), None)
     if context is None:
-        raise unknown_context(chosen, [str(item["name"]) for item in contexts], named)
+        raise unknown_context(chosen, [str(item["name"]) for item in known], named)
     try:
         config.load_kube_config(
             config_file=named,
@@ -382,6 +374,46 @@ def _configure(config: Any, configuration: Any, place: Place) -> tuple[str, str]
     except Exception as error:
         raise bad_kubeconfig(named, error) from error
     return chosen, str(context["context"].get("namespace") or "")
+
+
+def contexts() -> list[Json]:
+    """Return what kubeconfig names: `name`, `namespace` ("" for the default), `current`.
+
+    In a pod without one: a single context without a name. Errors: `no-kubeconfig`,
+    `bad-kubeconfig`, `kubernetes-client-missing`.
+    """
+    _, config = _client()
+    named = _files(Place())
+    if not named:
+        return [{"name": "", "namespace": "", "current": True}]
+    known, current = _contexts(config, named)
+    return [
+        {
+            "name": str(item["name"]),
+            "namespace": str(item["context"].get("namespace") or ""),
+            "current": item["name"] == current,
+        }
+        for item in known
+    ]
+
+
+def _files(place: Place) -> str:
+    """Return the kubeconfig files that exist, as `KUBECONFIG` lists them; "" in a pod without."""
+    files = place.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    paths = [os.path.expanduser(path) for path in files.split(os.pathsep) if path]
+    there = [path for path in paths if os.path.exists(path)]
+    if not there and (place.context or "KUBERNETES_SERVICE_HOST" not in os.environ):
+        raise no_cluster(paths)
+    return os.pathsep.join(there)
+
+
+def _contexts(config: Any, named: str) -> tuple[list[Json], str]:
+    """Return the contexts of kubeconfig files, and the name of the current one."""
+    try:
+        known, active = config.list_kube_config_contexts(config_file=named)
+    except Exception as error:
+        raise bad_kubeconfig(named, error) from error
+    return known, str((active or {}).get("name", ""))
 
 
 def _inside(config: Any, configuration: Any) -> tuple[str, str]:

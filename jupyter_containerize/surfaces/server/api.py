@@ -120,9 +120,16 @@ class Api:
 
     # -- runs ---------------------------------------------------------------------------
 
-    def runs(self) -> Any:
-        """Return all runs, the newest first, and findings about those that cannot be read."""
-        found: dict[str, Any] = self.ask("runs")
+    def contexts(self) -> dict[str, Any]:
+        """Return the clusters that kubeconfig knows. Errors: `no-kubeconfig`, `bad-kubeconfig`."""
+        from ...workflow import clusters  # noqa: PLC0415 - as above
+
+        return {"contexts": clusters.contexts()}
+
+    def runs(self, context: str = "", namespace: str = "") -> Any:
+        """Return all runs, the newest first; those of a cluster too, where one is named."""
+        place = {"context": context, "namespace": namespace}
+        found: dict[str, Any] = self.ask("runs", place=place)
         return {"runs": [self._shown(run) for run in found["runs"]]}
 
     def run(self, run: str) -> dict[str, Any]:

@@ -68,6 +68,8 @@ def options_schema(command: str) -> dict[str, Any]:
     own = document["$defs"][name]["properties"]
     for field in _OURS & own.keys():
         del own[field]
+    # A kubeconfig may name programs to start: which one counts, the server's user decides.
+    document["$defs"].get("Place", {}).get("properties", {}).pop("kubeconfig", None)
     return document
 
 

@@ -13,6 +13,7 @@ from .log_file import MOST_LINES, MOST_MATCHES
 PREFIX = "containerize/api"
 
 _TEXT = {"type": "string", "maxLength": 4096}
+_NAME = {"type": "string", "maxLength": 253, "default": ""}
 _PATH = {"type": "string", "minLength": 1, "maxLength": 4096}
 _LINE = {"type": "integer", "minimum": -MOST_LINES, "maximum": 10**12}
 _FROM = {"type": "integer", "minimum": 0, "maximum": 10**12}
@@ -137,7 +138,15 @@ ROUTES: tuple[Route, ...] = (
         lambda api, image: api.remove(image),
         parts={"image": IMAGE},
     ),
-    Route("GET", "runs", "read", "All runs, newest first", Api.runs),
+    Route("GET", "contexts", "read", "The clusters that kubeconfig knows", Api.contexts),
+    Route(
+        "GET",
+        "runs",
+        "read",
+        "All runs, newest first; those of a cluster too, where one is named",
+        Api.runs,
+        query={"context": _NAME, "namespace": _NAME},
+    ),
     Route("GET", "runs/{run}", "read", "One run", Api.run, parts={"run": RUN}),
     Route(
         "DELETE",

@@ -207,6 +207,24 @@ describe('remedies that are choices', () => {
   });
 });
 
+describe('a place in a cluster', () => {
+  it('has its runs looked for, and goes with every build', async () => {
+    const model = opened();
+    await model.lookIn('far', 'team a');
+    expect(asked.at(-1)?.url).toContain('/runs?context=far&namespace=team+a');
+    model.choose({ runtime: 'kubernetes', registry: 'localhost:5000/me' });
+    await model.build();
+    expect(asked.find(one => one.body !== null)?.body).toMatchObject({
+      options: {
+        runtime: 'kubernetes',
+        options: {
+          cluster: { place: { context: 'far', namespace: 'team a' }, registry: 'localhost:5000/me' }
+        }
+      }
+    });
+  });
+});
+
 describe('answers that are no answers', () => {
   it('a server without the extension is told as such', async () => {
     answer = () => json({ message: 'Not Found' }, 404);

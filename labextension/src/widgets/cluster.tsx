@@ -32,6 +32,7 @@ export function ClusterView(props: ViewProps): React.ReactElement {
           what={trans.__('This version runs images on this machine only; clusters are not among its runtimes.')}
         />
       )}
+      {check?.works ? <Place {...props} /> : null}
       <div className="jp-Containerize-actions">
         <Button label={trans.__('Look again')} onClick={() => void model.examine()} />
       </div>
@@ -52,5 +53,61 @@ export function ClusterView(props: ViewProps): React.ReactElement {
         </ul>
       ) : null}
     </div>
+  );
+}
+
+/** Where in which cluster, and from which registry its nodes pull. */
+function Place(props: ViewProps): React.ReactElement {
+  const { model, trans } = props;
+  const { choices } = model;
+  const contexts = model.contexts ?? [];
+  const current = contexts.find(one => one.current);
+  const chosen = contexts.find(one => one.name === choices.context) ?? current;
+  return (
+    <form
+      className="jp-Containerize-choices"
+      onSubmit={event => {
+        event.preventDefault();
+        void model.lookIn(choices.context, choices.namespace);
+      }}
+    >
+      <fieldset>
+        <legend>{trans.__('Where in which cluster')}</legend>
+        <label className="jp-Containerize-parameter">
+          <span>{trans.__('Context')}</span>
+          <select
+            value={choices.context || (current?.name ?? '')}
+            onChange={event => void model.lookIn(event.target.value, '')}
+          >
+            {contexts.map(one => (
+              <option key={one.name} value={one.name}>
+                {one.name || trans.__('the cluster that this server runs in')}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className="jp-Containerize-parameter">
+          <span>{trans.__('Namespace')}</span>
+          <input
+            type="text"
+            value={choices.namespace}
+            placeholder={chosen?.namespace || 'default'}
+            onChange={event => model.choose({ namespace: event.target.value.trim() })}
+          />
+        </label>
+        <label className="jp-Containerize-parameter">
+          <span>{trans.__('Registry')}</span>
+          <input
+            type="text"
+            value={choices.registry}
+            placeholder={trans.__('the one used last')}
+            onChange={event => model.choose({ registry: event.target.value.trim() })}
+          />
+        </label>
+      </fieldset>
+      <div className="jp-Containerize-actions">
+        <Button label={trans.__('Show what runs there')} onClick={() => void model.lookIn(choices.context, choices.namespace)} />
+      </div>
+    </form>
   );
 }
