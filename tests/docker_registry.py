@@ -180,6 +180,8 @@ class Proxy:
             left = length
             while left:
                 piece = handler.rfile.read(min(left, _PIECE))
+                if not piece:
+                    raise ConnectionError("the client has gone")
                 upstream.send(piece)
                 left -= len(piece)
                 if isinstance(said, int) and length - left >= said:

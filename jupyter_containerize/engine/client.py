@@ -108,11 +108,12 @@ class Engine:
                 said = [*said[-40:], *text.splitlines()]
                 if "error" in answer:
                     raise failed(step, said)
-                if match := _STEP.match(text):
-                    step = match["text"]
-                    yield Message(step, int(match["done"]), int(match["total"]))
-                elif text:
-                    yield Message(text)
+                for line in filter(None, text.splitlines()):  # what came at once comes as one text
+                    if match := _STEP.match(line):
+                        step = match["text"]
+                        yield Message(step, int(match["done"]), int(match["total"]))
+                    else:
+                        yield Message(line)
 
     # -- containers -----------------------------------------------------------------------
 

@@ -52,7 +52,8 @@ def built(shell):
 def test_build_to_docker_run_verify(built, docker_engine):
     assert built["verdict"]["state"] == "verified", json.dumps([built["verdict"], built["run"]])
     assert built["run"]["runtime"] == "docker"
-    assert built["engine"]["sent_layers"] == built["image"]["layers"]
+    # Another test may have given this engine some of them.
+    assert 0 < built["engine"]["sent_layers"] <= built["image"]["layers"]
     assert "keras" in docker_engine.docker("images", "keras:1")
 
 

@@ -89,7 +89,7 @@ def test_infer_with_binary_tensors(doubling):
         ({"rows": [{}]}, "rows[0].x", "a value"),
         ({"rows": 3}, "rows", "an array"),
         ({"inputs": {"x": [[1, None, 3]]}}, "inputs.x[0][1]", "a number (FP32)"),
-        ({"inputs": {"x": [[1, 1e39, 3]]}}, "inputs.x[0][1]", "a number (FP32) of at most"),
+        ({"inputs": {"x": [[1, 1e39, 3]]}}, "inputs.x[0][1]", "a number (FP32) below"),
         ("text", "body", "JSON"),
         ('{"rows": [[NaN, 1, 2]]}', "body", "JSON"),
         ({"row": []}, "body", '{"rows": [...]}'),
