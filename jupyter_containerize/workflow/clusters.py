@@ -83,10 +83,10 @@ def serves(image: Image, runtime: str) -> bool:
 
 
 def contexts() -> list[dict[str, Any]]:
-    """Return the clusters that kubeconfig knows. Errors: as `connection.contexts`."""
-    from ..runtimes.kubernetes import connection  # noqa: PLC0415 - rarely asked
+    """Return the clusters that kubeconfig knows. Errors: as `kubeconfig.contexts`."""
+    from ..runtimes.kubernetes import kubeconfig  # noqa: PLC0415 - rarely asked
 
-    return connection.contexts()
+    return kubeconfig.contexts()
 
 
 def look_in(place: Place, *, store: Store) -> None:

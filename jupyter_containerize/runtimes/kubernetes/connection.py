@@ -1,4 +1,4 @@
-"""The one module that imports the official client: who we are to the cluster, and requests.
+"""Requests to a cluster, with the official client underneath (beside it, only `kubeconfig` imports it).
 
 Only its configuration is used (kubeconfig, exec plugins, OIDC, tokens of pods, certificates);
 requests and answers are plain dicts.
@@ -7,10 +7,8 @@ requests and answers are plain dicts.
 from __future__ import annotations
 
 import json
-import os
 import random
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,23 +17,18 @@ from urllib.parse import quote, urlencode
 
 from ...errors import ContainerizeError
 from ...model.cluster import Place
+from .kubeconfig import client_modules, configure
 from .manifests.names import MANAGER
 from .problems import (
     Refused,
     access_expired,
-    bad_kubeconfig,
-    bad_namespace_file,
-    client_missing,
     managers_of,
-    no_cluster,
     refused,
-    unknown_context,
     unreachable,
 )
 
 Json = dict[str, Any]
 
-_NAMESPACE_FILE = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 _FIRST_TIMEOUT_S = 10.0
 _TIMEOUT_S = 30.0
 #: How long a cluster that we have spoken to may be away before we give up.
@@ -56,11 +49,11 @@ class Connection:
         self._load()
 
     def _load(self) -> None:
-        client, config = _client()
+        client, config = client_modules()
         self._client = client
         configuration = client.Configuration()
         configuration.retries = False
-        self.context, namespace = _configure(config, configuration, self._place)
+        self.context, namespace = configure(config, configuration, self._place)
         self.namespace = self._place.namespace or namespace or "default"
         # Every followed pod holds a connection, beside those of requests.
         configuration.connection_pool_maxsize = 256
@@ -337,90 +330,3 @@ def _network_errors() -> tuple[type[BaseException], ...]:
 
 def _is_certificate(error: BaseException) -> bool:
     return "CERTIFICATE" in str(error).upper() or "certificate" in str(error)
-
-
-def _client() -> tuple[Any, Any]:
-    # Its dynamic client, unused here, would import a validator if there is one: 3.8 s of grammars.
-    hidden = "kubernetes_validate" not in sys.modules
-    if hidden:
-        sys.modules["kubernetes_validate"] = None  # type: ignore[assignment]
-    try:
-        from kubernetes import client, config  # noqa: PLC0415 - an extra; a second to import
-    except ImportError as error:
-        raise client_missing(error) from error
-    finally:
-        if hidden:
-            sys.modules.pop("kubernetes_validate", None)
-    return client, config
-
-
-def _configure(config: Any, configuration: Any, place: Place) -> tuple[str, str]:
-    """Fill in the configuration; return the context's name and its namespace."""
-    named = _files(place)
-    if not named:
-        return _inside(config, configuration)
-    known, current = _contexts(config, named)
-    chosen = place.context or current
-    context = next((item for item in known if item["name"] == chosen), None)
-    if context is None:
-        raise unknown_context(chosen, [str(item["name"]) for item in known], named)
-    try:
-        config.load_kube_config(
-            config_file=named,
-            context=chosen,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-    except Exception as error:
-        raise bad_kubeconfig(named, error) from error
-    return chosen, str(context["context"].get("namespace") or "")
-
-
-def contexts() -> list[Json]:
-    """Return what kubeconfig names: `name`, `namespace` ("" for the default), `current`.
-
-    In a pod without one: a single context without a name. Errors: `no-kubeconfig`,
-    `bad-kubeconfig`, `kubernetes-client-missing`.
-    """
-    _, config = _client()
-    named = _files(Place())
-    if not named:
-        return [{"name": "", "namespace": "", "current": True}]
-    known, current = _contexts(config, named)
-    return [
-        {
-            "name": str(item["name"]),
-            "namespace": str(item["context"].get("namespace") or ""),
-            "current": item["name"] == current,
-        }
-        for item in known
-    ]
-
-
-def _files(place: Place) -> str:
-    """Return the kubeconfig files that exist, as `KUBECONFIG` lists them; "" in a pod without."""
-    files = place.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    paths = [os.path.expanduser(path) for path in files.split(os.pathsep) if path]
-    there = [path for path in paths if os.path.exists(path)]
-    if not there and (place.context or "KUBERNETES_SERVICE_HOST" not in os.environ):
-        raise no_cluster(paths)
-    return os.pathsep.join(there)
-
-
-def _contexts(config: Any, named: str) -> tuple[list[Json], str]:
-    """Return the contexts of kubeconfig files, and the name of the current one."""
-    try:
-        known, active = config.list_kube_config_contexts(config_file=named)
-    except Exception as error:
-        raise bad_kubeconfig(named, error) from error
-    return known, str((active or {}).get("name", ""))
-
-
-def _inside(config: Any, configuration: Any) -> tuple[str, str]:
-    """Configure from the pod we are in, as in a JupyterHub on the cluster."""
-    try:
-        config.load_incluster_config(client_configuration=configuration)
-        with open(_NAMESPACE_FILE, encoding="ascii") as file:
-            return "", file.read().strip()
-    except Exception as error:
-        raise bad_namespace_file(error) from error
