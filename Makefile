@@ -103,10 +103,10 @@ panel-check: $(PANEL)
 imports: $(VENV)/.ready
 	$(VENV)/bin/lint-imports
 
-# Real engines, browsers and kernels on a busy machine: what fails is tried once more, and listed.
+# Real engines, browsers and kernels on a busy machine: what fails is tried twice more, and listed.
 unit: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --reruns 1 -rR
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --reruns 2 -rR
 
 bench: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py keras
