@@ -1,6 +1,7 @@
 /** What the user has chosen for a notebook: by hand, or by a button on a finding. */
 
 import type { Remedy } from './remedies';
+import type { Doctor } from './types';
 
 /** What the user has chosen for one notebook. */
 export interface Choices {
@@ -98,4 +99,9 @@ export function clusterOf(choices: Choices): object {
 
 function added(list: readonly string[], item: string): readonly string[] {
   return list.includes(item) ? list : [...list, item];
+}
+
+/** Whether a way of running images works here. */
+export function reaches(doctor: Doctor | null, runtime: string): boolean {
+  return doctor?.runtimes.some(check => check.works && check.name.split('/')[0] === runtime) ?? false;
 }

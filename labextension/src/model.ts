@@ -3,23 +3,13 @@
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ServiceManager } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
-import { chosenBy, DEFAULT_CHOICES, optionsOf, type Choices } from './choices';
+import { chosenBy, DEFAULT_CHOICES, optionsOf, reaches, type Choices } from './choices';
 import { kernelOf, readiness, type Readiness } from './kernel';
 import { advance, NOTHING } from './progress';
 import { Client, EventStream, type News } from './request';
 import type { Remedy } from './remedies';
 import type { IContainerize } from './tokens';
-import type {
-  BuildResult,
-  ClusterContext,
-  Doctor,
-  ImageRow,
-  Job,
-  Plan,
-  Problem,
-  RunRow,
-  Status
-} from './types';
+import type { BuildResult, ClusterContext, Doctor, ImageRow, Job, Plan, Problem, RunRow, Status } from './types';
 import { concluded, found, fresh, keyOf, problemIn, type Work } from './work';
 
 export type View = 'notebook' | 'build' | 'images' | 'runs' | 'cluster';
@@ -387,11 +377,6 @@ export class ContainerizeModel implements IContainerize {
     }
     this.alter();
   }
-}
-
-/** Whether a way of running images works here. */
-function reaches(doctor: Doctor | null, runtime: string): boolean {
-  return doctor?.runtimes.some(check => check.works && check.name.split('/')[0] === runtime) ?? false;
 }
 
 /** Let the browser draw what has just changed. */
