@@ -1,10 +1,9 @@
-"""How long a capture takes, as the magic does it: the kernel's record, then a worker process."""
+"""How long a capture takes, as the magic does it: the kernel's record, while a worker starts."""
 
 from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ def rows(connection: str, folder: str, *, rounds: int) -> list[Row]:
     """Measure captures of a live kernel; leave the last record in `folder`/record.json."""
     first, scan_s = _capture(connection, folder, "store-0")
     again = [_capture(connection, folder, "store-0") for _ in range(rounds)]
+    import statistics  # noqa: PLC0415 - the worker has no need of it
+
     repeated = statistics.median(seconds for seconds, _ in again)
     return [
         at_most("capture, first (starts a fresh kernel to compare with)", first, 3),
@@ -33,17 +34,21 @@ def _capture(connection: str, folder: str, store: str) -> tuple[float, float]:
     from jupyter_containerize.capture import kernel  # noqa: PLC0415 - the worker has no need of it
 
     started = time.perf_counter()
-    record = kernel.attach(connection)
     path = os.path.join(folder, "record.json")
-    with open(path, "w", encoding="ascii") as file:
-        json.dump(record, file)
-    command = [sys.executable, __file__, path, os.path.join(folder, store)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    scan_s = float(done.stdout)
-    return time.perf_counter() - started - scan_s, scan_s
+    command = [sys.executable, __file__, os.path.join(folder, store)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        record = kernel.attach(connection)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(json.dumps(record))
+        assert worker.stdin is not None and worker.stdout is not None  # noqa: PT018 - both pipes
+        with worker.stdin as pipe:
+            pipe.write(os.fsencode(path))
+        scan_s = float(worker.stdout.readline())
+        seconds = time.perf_counter() - started - scan_s
+    return seconds, scan_s
 
 
-def _worker(record_path: str, store_path: str) -> None:
+def _worker(store_path: str) -> None:
     """Be the worker: everything from the record to the snapshot; print the scan's seconds."""
     from jupyter_containerize.capture import assemble, record, secrets  # noqa: PLC0415 - is timed
     from jupyter_containerize.model.options import CaptureOptions  # noqa: PLC0415 - is timed
@@ -60,13 +65,13 @@ def _worker(record_path: str, store_path: str) -> None:
         return found
 
     secrets.scan = timed
-    with open(record_path, "rb") as file:
+    with open(sys.stdin.read(), "rb") as file:
         found = record.parse(file.read())
     with at_rest():
         assemble.snapshot(
             found, notebook="", options=CaptureOptions(), store=Store.open(store_path)
         )
-    print(spent[0])
+    print(spent[0], flush=True)
 
 
 def _scanning(folder: str) -> Row:
@@ -91,4 +96,4 @@ def _scanning(folder: str) -> Row:
 
 
 if __name__ == "__main__":
-    _worker(sys.argv[1], sys.argv[2])
+    _worker(sys.argv[1])

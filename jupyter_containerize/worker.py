@@ -3,7 +3,8 @@
 `python -m jupyter_containerize.worker`: one request as a JSON object on standard input,
 events as JSON lines on standard output, the last one `result` or `failed`. SIGINT cancels.
 With `--lifeline FD` it also cancels itself when the other end of that pipe closes: when
-its parent is gone, however it went.
+its parent is gone, however it went. With `--command NAME` it imports what that needs before
+it reads its request.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .model.event import Event, Failed, Result
 from .model.request import REQUESTS, Request
 
 _LIFELINE = "--lifeline"
+_COMMAND = "--command"
 _STDERR_SHOWN = 2000
 
 
@@ -104,8 +106,60 @@ class Worker:
         )
 
 
+class Prepared:
+    """A worker that imports what its command needs while its request is still being made.
+
+    A context: without `begin` its process is gone at the end.
+    """
+
+    def __init__(
+        self, command: str, process: subprocess.Popen[str], stderr: IO[str], lifeline: int
+    ) -> None:
+        self._command = command
+        self._process = process
+        self._stderr = stderr
+        self._lifeline = lifeline
+        self._begun = False
+
+    @property
+    def pid(self) -> int:
+        """The process id of the worker to be."""
+        return self._process.pid
+
+    def begin(self, request: Request) -> Worker:
+        """Let it begin."""
+        # It may be dead already; `events` tells why.
+        with contextlib.suppress(BrokenPipeError):
+            if self._process.stdin is not None:
+                with self._process.stdin as pipe:
+                    json.dump({"command": self._command, "options": to_json(request)}, pipe)
+        self._begun = True
+        return Worker(self._process, self._stderr, self._lifeline)
+
+    def __enter__(self) -> Prepared:  # noqa: PYI034 - Self is of Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._begun:
+            return
+        self._process.kill()  # nobody would listen to it
+        self._process.wait()
+        os.close(self._lifeline)
+        self._stderr.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
 def start(command: str, request: Request) -> Worker:
-    """Start a worker on `request`, exec'd in a process group of its own.
+    """Start a worker on `request`. Errors: `worker-not-started`."""
+    with prepare(command) as prepared:
+        return prepared.begin(request)
+
+
+def prepare(command: str) -> Prepared:
+    """Start a worker for a `command`, exec'd in a process group of its own.
 
     So the SIGINT that a front end sends to the kernel's group reaches only the kernel,
     whose surface decides. Errors: `worker-not-started`.
@@ -113,10 +167,10 @@ def start(command: str, request: Request) -> Worker:
     import tempfile  # noqa: PLC0415 - the kernel pays for it only when it builds
 
     reading, lifeline = os.pipe()
-    stderr = tempfile.TemporaryFile("w+", errors="backslashreplace")  # noqa: SIM115 - `close` does
+    stderr = tempfile.TemporaryFile("w+", errors="backslashreplace")  # noqa: SIM115 - `Worker.close` does
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, _LIFELINE, str(reading)],
+            [sys.executable, "-m", __name__, _LIFELINE, str(reading), _COMMAND, command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -137,16 +191,7 @@ def start(command: str, request: Request) -> Worker:
         ) from error
     finally:
         os.close(reading)
-    try:
-        with contextlib.suppress(BrokenPipeError):  # it died already; `events` tells why
-            if process.stdin is not None:
-                with process.stdin as pipe:
-                    json.dump({"command": command, "options": to_json(request)}, pipe)
-        return Worker(process, stderr, lifeline)
-    except BaseException:
-        process.kill()  # interrupted while starting: nobody would listen to it
-        os.close(lifeline)
-        raise
+    return Prepared(command, process, stderr, lifeline)
 
 
 # -- the worker's side ------------------------------------------------------------------
@@ -154,8 +199,9 @@ def start(command: str, request: Request) -> Worker:
 
 def main() -> int:
     """Do what standard input asks for."""
-    if _LIFELINE in sys.argv:
-        _watch(int(sys.argv[sys.argv.index(_LIFELINE) + 1]))
+    given = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=False))
+    if _LIFELINE in given:
+        _watch(int(given[_LIFELINE]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A server started in the background of a script has SIGINT ignored, and so would we.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -169,14 +215,18 @@ def main() -> int:
             output.write(f"{line}\n")
             output.flush()
 
-    last = _conclude(emit)
+    last = _conclude(emit, given.get(_COMMAND, ""))
     with contextlib.suppress(BrokenPipeError):
         emit(last)
     return 0 if isinstance(last, Result) else 1
 
 
-def _conclude(emit: Any) -> Event:
+def _conclude(emit: Any, command: str) -> Event:
     try:
+        if command:
+            from .workflow import load  # noqa: PLC0415 - `start` runs in kernels, and needs none of it
+
+            load(command)
         asked = json.load(sys.stdin)
         request = from_json(REQUESTS[asked["command"]], asked["options"])
     except ContainerizeError as error:
@@ -191,7 +241,7 @@ def _conclude(emit: Any) -> Event:
         return Failed(problem.to_json())
     except KeyboardInterrupt:
         return Failed(interrupted("worker").to_json())
-    from .workflow import conclude  # noqa: PLC0415 - `start` runs in kernels, and needs none of it
+    from .workflow import conclude  # noqa: PLC0415 - same
 
     return conclude(asked["command"], request, emit=emit)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import binascii
 import os
 import stat
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..model.files import FileEntry, FileKind
@@ -51,10 +53,8 @@ def describe(
     """
     listed = installed.file_list
     found = _Found(hashes, listed.recorded_ns)
-    for row in listed.rows:
-        _add(found, row)
-    for path in unlisted:
-        _add(found, Row(path))
+    _add_all(found, listed.rows)
+    _add_all(found, map(Row, unlisted))
     if listed.dpkg:
         found.edited += dpkg_lists.edited(listed.dpkg, found.files.values())
     for entry in [one for one in found.files.values() if one.kind is FileKind.SYMLINK]:
@@ -96,10 +96,28 @@ def is_compiled(path: str) -> bool:
     return name.endswith(_COMPILED_ENDINGS) or ".so." in name
 
 
-def _add(found: _Found, row: Row) -> None:
+def _add_all(found: _Found, rows: Iterable[Row]) -> None:
+    """Add the files of `rows`: nearly all are as RECORD has them, and nothing more is asked."""
+    lstat, files, recorded_ns = os.lstat, found.files, found.recorded_ns
+    for row in rows:
+        path, sha256, size = row
+        try:
+            status = lstat(path)
+        except (OSError, ValueError):
+            found.missing.append(path)
+            continue
+        mode, bytes_, mtime_ns = status.st_mode, status.st_size, status.st_mtime_ns
+        unchanged = mtime_ns <= recorded_ns and size in (bytes_, -1)
+        if sha256 and unchanged and stat.S_ISREG(mode):
+            executable = bool(mode & 0o111)
+            files[path] = FileEntry(path, FileKind.FILE, bytes_, mtime_ns, executable, _hex(sha256))
+        else:
+            _add(found, row, status)
+
+
+def _add(found: _Found, row: Row, status: os.stat_result) -> None:
     path = row.path
     try:
-        status = os.lstat(path)
         if row.sha256 and stat.S_ISLNK(status.st_mode):
             # A wheel holds no links: the installer (uv --link-mode symlink, conda) made this one.
             status = os.stat(path)
@@ -133,8 +151,8 @@ def _hex(digest: str) -> str | None:
     if len(digest) == _HEX_LENGTH:
         return digest
     try:
-        return binascii.a2b_base64(digest.replace("-", "+").replace("_", "/") + "==").hex()
-    except (binascii.Error, ValueError):
+        return a2b_base64(digest.replace("-", "+").replace("_", "/") + "==").hex()
+    except (Base64Error, ValueError):
         return None
 
 

@@ -104,8 +104,10 @@ class ContainerizeMagic:
             words.insert(0, "build")
         args = parser(magic=True).parse(words)
         with contextlib.ExitStack() as stack:
-            request = self._completed(request_of(args, self.defaults), stack)
-            last = self._work(args.command, request, as_json=bool(args.json))
+            asked = request_of(args, self.defaults)
+            prepared = stack.enter_context(worker.prepare(args.command))
+            request = self._completed(asked, stack)
+            last = self._work(prepared, request, as_json=bool(args.json))
         if isinstance(last, Failed):
             raise ContainerizeError.from_json(last.error)
         if isinstance(last, Result):
@@ -137,7 +139,7 @@ class ContainerizeMagic:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         path = os.path.join(folder, "record.json")
         with open(path, "w", encoding="ascii") as file:
-            json.dump(record, file)
+            file.write(json.dumps(record))
         return dataclasses.replace(request, notebook=own, record=path)
 
     def _with_object(self, request: ServeRequest, stack: contextlib.ExitStack) -> Request:
@@ -149,14 +151,14 @@ class ContainerizeMagic:
         record = probe.record(self.shell)  # type: ignore[no-untyped-call] # it reads as Python 3.8
         path = os.path.join(folder, "record.json")
         with open(path, "w", encoding="ascii") as file:
-            json.dump(record, file)
+            file.write(json.dumps(record))
         notebook = record["session"]["notebook_path"]
         return dataclasses.replace(request, notebook=notebook, record=path, saved=folder)
 
-    def _work(self, command: str, request: Request, *, as_json: bool) -> Event:
+    def _work(self, prepared: worker.Prepared, request: Request, *, as_json: bool) -> Event:
         """Let a worker do it, draw its events, and return the last one."""
         with self._display(as_json=as_json) as emit:
-            started = worker.start(command, request)
+            started = prepared.begin(request)
             try:
                 return _drain(started, emit)
             except KeyboardInterrupt:

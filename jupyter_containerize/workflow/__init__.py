@@ -6,6 +6,7 @@ below, imported when it is first asked for: `ls` must not wait for what `build` 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import platform
 import tempfile
@@ -44,6 +45,12 @@ _MODULES = {
 }
 
 _LINUX_ONLY = ("build", "plan", "serve", "run", "verify")
+
+
+def load(command: str) -> None:
+    """Import what `command` needs, ahead of its request; what cannot be imported is told then."""
+    with contextlib.suppress(ImportError, KeyError):
+        importlib.import_module(f".{_MODULES[command]}", __name__)
 
 
 def perform(command: str, request: Request, *, emit: Emit) -> Any:

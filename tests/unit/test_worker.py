@@ -190,3 +190,20 @@ def test_a_worker_that_is_cancelled_before_it_has_begun_was_interrupted(hanging)
     started = worker.start("build", BuildRequest(notebook=hanging))
     started.cancel()
     assert [event.error["code"] for event in started.events()] == ["interrupted"]
+
+
+def test_a_prepared_worker_has_imported_what_it_needs_before_it_is_asked():
+    with worker.prepare("build") as prepared:
+        maps = f"/proc/{prepared.pid}/maps"
+        end = time.monotonic() + 60
+        while not any("_ssl" in line or "_hashlib" in line for line in open(maps)):  # noqa: SIM115
+            assert time.monotonic() < end, "it waits for its request without importing anything"
+            time.sleep(0.05)
+        events = list(prepared.begin(BuildRequest(notebook="/no/such.ipynb")).events())
+    assert events[-1].error["code"] == "no-such-notebook"
+
+
+def test_a_prepared_worker_that_nobody_asks_is_gone():
+    with pytest.raises(KeyboardInterrupt), worker.prepare("build") as prepared:
+        raise KeyboardInterrupt
+    assert gone(prepared.pid)

@@ -68,3 +68,22 @@ def test_installed_files_txt_serves_where_there_is_no_record(world):
 def test_folders_that_are_not_there_are_passed_over(world):
     environment = Environment(["/nowhere", "", str(world.stdlib / "os.py"), *world.sys_path])
     assert environment.installed == ()
+
+
+def test_rows_of_a_record_however_they_are_written(world):
+    """Quoted names, carriage returns, short rows, and what only looks like the end of a line."""
+    info = world.site / "odd-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: odd\nVersion: 1.0\n")
+    digest = "sha256=" + "A" * 43
+    for ending in ("\n", "\r\n"):
+        for quoted in ("", f'"odd/a, b.py",{digest},7{ending}'):
+            plain = f"odd/x.py,{digest},5{ending}odd/\x0c\u2028.py,,{ending}odd/short.py{ending}"
+            with open(info / "RECORD", "w", encoding="utf-8", newline="") as file:
+                file.write(plain + quoted)
+            found = Environment(world.sys_path).by_key["odd"]
+            rows = {row.path.rpartition("/odd/")[2]: row for row in found.file_list.rows}
+            names = {"x.py", "\x0c\u2028.py", "short.py"} | ({"a, b.py"} if quoted else set())
+            assert set(rows) == names, (ending, quoted)
+            assert (rows["x.py"].sha256, rows["x.py"].size) == ("A" * 43, 5)
+            assert (rows["short.py"].sha256, rows["short.py"].size) == ("", -1)
