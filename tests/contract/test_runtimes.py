@@ -183,7 +183,8 @@ def test_what_a_living_run_wrote_is_a_file_that_grows(box, monkeypatch):
     assert all("first\nsecond\n".startswith(one) for one in seen), "nothing twice, nothing lost"
     assert box.get(run).state is RunState.RUNNING
     run = box.runtime.stop(run.id, store=box.store, grace_s=0)
-    assert Path(living.log_so_far(run.id, store=box.store.root)).read_text() == seen[-1]
+    # A shell whose child is killed before it may still say so.
+    assert Path(living.log_so_far(run.id, store=box.store.root)).read_text().startswith(seen[-1])
 
 
 def test_output_that_is_not_text_is_shown_all_the_same(box):
