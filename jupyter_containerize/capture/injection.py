@@ -8,7 +8,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from importlib import resources
-from importlib.abc import Traversable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it moved in 3.11, and is gone from here in 3.14
+    from importlib.abc import Traversable
 
 _PACKAGE = "_jupyter_containerize_probe"
 #: In an order in which each needs only those before it.
