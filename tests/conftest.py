@@ -84,6 +84,12 @@ def fake_cluster():
 
 
 @pytest.fixture(scope="session")
+def cluster_lab():
+    """The module tests/cluster_lab.py: what tests of clusters share."""
+    return _module("cluster_lab")
+
+
+@pytest.fixture(scope="session")
 def cluster_runs():
     """The module tests/cluster_runs.py: a namespace of a real cluster, and what is done in it."""
     return _module("cluster_runs")

@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 from . import archive
-from .attendance import ENDED, RUNNING, STOP
+from .attendance import ENDED, RUNNING, STOP, attend
 
 FETCHED = "fetched"
 LISTING = "listing.json"
@@ -50,12 +50,38 @@ def collect(arguments: list[str]) -> int:
     keep = options.keep
     if options.keep_failed is not None and _code(options.control) != "0":
         keep = min(keep, options.keep_failed)
-    until = time.monotonic() + keep
+    _keep(options.control, keep, leaving)
+    return 0
+
+
+def _keep(control: str, seconds: float, leaving: _Leaving) -> None:
+    until = time.monotonic() + seconds
     while time.monotonic() < min(until, leaving.until):
-        if os.path.exists(os.path.join(options.control, FETCHED)):
-            return 0
+        if os.path.exists(os.path.join(control, FETCHED)):
+            return
         time.sleep(_LOOK_S)
     print("The outputs were not fetched in time.", file=sys.stderr)
+
+
+def hold(arguments: list[str]) -> int:
+    """Train as `attend` does, then keep the outputs, in one container; return the training's exit code.
+
+    For pods of other controllers, which give us no second container. Only the chief keeps outputs.
+    """
+    parser = argparse.ArgumentParser(prog="hold")
+    parser.add_argument("control")
+    parser.add_argument("--keep", type=float, default=3600.0)
+    words = arguments.index("--")
+    options, others = parser.parse_known_args(arguments[:words])
+    code = attend([options.control, *others, *arguments[words:]])
+    if os.environ.get("JOB_COMPLETION_INDEX", "0") == "0":
+        _keep(options.control, options.keep, _Leaving())
+    return code
+
+
+def ended(arguments: list[str]) -> int:
+    """Print the training's exit code; nothing while it trains: `control`."""
+    print(_code(arguments[0]), flush=True)
     return 0
 
 
@@ -239,6 +265,8 @@ def stop(arguments: list[str]) -> int:
 
 STEPS = {
     "collect": collect,
+    "hold": hold,
+    "ended": ended,
     "upload": upload,
     "fetch": fetch,
     "list": listing,

@@ -2,7 +2,8 @@
 
 `folders` fills the writable folders (an init container), `attend` runs the image's command
 under a lock and a deadline, `collect` keeps the outputs until they are fetched; `list`,
-`send`, `release` and `stop` are run in the collector by who fetches.
+`send`, `release` and `stop` are run in the collector by who fetches. `hold` is `attend` and `collect`
+in one, where there is one container only; `ended` asks it whether the training has ended.
 """
 
 from __future__ import annotations

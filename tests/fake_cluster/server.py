@@ -302,6 +302,9 @@ def _handler(fake):
                 _validate(fake, body, group, kind)
                 for rule in fake.admission:
                     rule(method, kind, body)
+                for refusal in fake.controllers.pod_admission if kind == "Pod" else ():
+                    if message := refusal(body):
+                        raise StatusError(403, "Forbidden", message)
             objects = fake.objects
             if method == "POST":
                 made = objects.create(collection, body, dry_run=dry_run)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.model.cluster import ClusterOptions, Place, Scheduling, Serving
-from jupyter_containerize.model.event import LogLine, StepStarted
-from jupyter_containerize.model.image import Layer
-from jupyter_containerize.model.plan import LABEL_KIND, ImageConfig
-from jupyter_containerize.model.platform import Platform
+from jupyter_containerize.model.event import LogLine, StepStarted, ignore
 from jupyter_containerize.model.run import RunSpec, RunState
 from jupyter_containerize.oci.store import Store
 from jupyter_containerize.runtimes.kubernetes import carried, placing
@@ -25,35 +23,22 @@ PLURALS = {"JobSet": "jobsets", "TrainJob": "trainjobs", "InferenceService": "in
 
 
 class Lab:
-    def __init__(self, fake, kit, folder):
-        self.fake, self.kit = fake, kit
+    def __init__(self, fake, kit, shared, folder):
+        self.fake, self.kit, self.shared, self.folder = fake, kit, shared, folder
         fake.served |= kit.CARRIERS
         self.store = Store.open(str(folder / "store"))
         self.runtime = KubernetesRuntime()
         self.kubeconfig = str(fake.kubeconfig(folder, context="kind-test"))
         self.events = []
 
-    def image(self, kind):
-        blob = self.store.put_blob(b"\0" * 1024)
-        return self.store.add_image(
-            layers=[Layer(digest=blob.digest, diff_id=blob.digest, size_bytes=blob.size_bytes)],
-            config=ImageConfig(
-                user="1000:0",
-                working_dir="/",
-                entrypoint=("/bin/python", "/opt/jupyter-containerize/guest/train.py"),
-                labels={LABEL_KIND: kind},
-            ),
-            platform=Platform("linux", "amd64"),
-            created="1970-01-01T00:00:00Z",
-        )
-
-    def start(self, scheduling, kind="training"):
+    def start(self, scheduling, kind="training", **cluster):
         options = ClusterOptions(
             place=Place(kubeconfig=self.kubeconfig),
             scheduling=scheduling,
             serving=Serving(name="iris", replicas=1),
+            **cluster,
         )
-        image = self.image(kind)
+        image = self.shared.image(self.store, kind)
         spec = RunSpec(image=image.digest, image_name="iris:1", cluster=options)
         return self.runtime.start(spec, store=self.store)
 
@@ -87,11 +72,11 @@ class Lab:
 
 
 @pytest.fixture
-def lab(fake_cluster, tmp_path, monkeypatch):
+def lab(fake_cluster, cluster_lab, tmp_path, monkeypatch):
     monkeypatch.setattr(placing, "loader_of", lambda _: placing.Loader("kind", ("true",)))
     monkeypatch.setattr(carried, "_LOOK_S", 0.02)
     with fake_cluster.FakeCluster() as fake:
-        yield Lab(fake, fake_cluster, tmp_path)
+        yield Lab(fake, fake_cluster, cluster_lab, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +92,64 @@ def test_a_trainjob_ends_as_its_controller_says(lab, condition, state, code):
     lab.tell("TrainJob", condition, message="as it was")
     done = wait()
     assert (done.state, done.exit_code) == (state, code)
-    assert done.reason == ("as it was" if code else "")
+    # No pod of it was ever seen here, so its outputs are missed, and that is said.
+    assert done.reason.startswith("as it was; outputs" if code else "outputs are not complete")
     with pytest.raises(ContainerizeError) as caught:
         lab.runtime.outputs(run.id, store=lab.store, emit=lambda _: None)
     assert caught.value.code == "no-outputs"
     lab.runtime.remove(run.id, store=lab.store)
     assert lab.fake.all("trainjobs") == []
+
+
+def test_a_trainjobs_outputs_are_fetched_from_its_chief(lab, monkeypatch):
+    monkeypatch.setattr(carried, "_ASK_S", 0.1)
+    folders = lab.shared.PodFolders(lab.folder / "pod")
+
+    def train(pod, node):
+        yield "epoch 1\n"
+        time.sleep(0.3)
+        assert not (folders.control / "fetched").exists()
+        (folders.control / "ended").write_text("0")
+        while not (folders.control / "fetched").exists():
+            time.sleep(0.02)
+        yield 0
+
+    node = lab.kit.ScriptedNode(lab.fake, node=train)
+    node.exec["node"] = folders.step
+    run = lab.start(Scheduling.TRAINJOB)
+    trainjob = lab.fake.one("trainjobs")
+    command = trainjob["spec"]["trainer"]["command"]
+    assert command[3:5] == ["hold", "/tmp/jupyter-containerize-control"]
+    chief = {
+        "metadata": {
+            "name": f"{trainjob['metadata']['name']}-node-0-0-abcde",
+            "labels": {"jobset.sigs.k8s.io/jobset-name": trainjob["metadata"]["name"]},
+            "annotations": {"batch.kubernetes.io/job-completion-index": "0"},
+        },
+        "spec": {"containers": [{"name": "node", "image": "x", "command": command}]},
+        "status": {"phase": "Pending"},
+    }
+    lab.fake.objects.create("/api/v1/namespaces/default/pods", chief)
+    wait = lab.following(run)
+    until = time.monotonic() + 60
+    while not (folders.control / "fetched").exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    lab.tell("TrainJob", "Complete")
+    done = wait()
+    assert (done.state, done.reason) == (RunState.SUCCEEDED, "")
+    for name, data in lab.shared.FILES.items():
+        assert Path(done.outputs, name).read_bytes() == data
+    assert lab.runtime.outputs(run.id, store=lab.store, emit=ignore).outputs == done.outputs
+    assert [one.text for one in lab.events if isinstance(one, LogLine)] == ["epoch 1\n"]
+
+
+def test_what_a_trainjob_cannot_carry_is_refused_not_left_out(lab):
+    options = {"outputs": "pvc:10Gi", "pull_secret": "mine", "node_selector": {"a": "b"}}
+    with pytest.raises(ContainerizeError) as caught:
+        lab.start(Scheduling.TRAINJOB, **options)
+    assert caught.value.code == "not-with-trainjob"
+    assert "--outputs, --pull-secret, --node-selector" in caught.value.what
 
 
 def test_what_a_controller_waits_for_is_told(lab):

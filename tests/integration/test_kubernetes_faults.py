@@ -12,64 +12,42 @@ import os
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from jupyter_containerize import guest
 from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.model.cluster import ClusterOptions, Place
 from jupyter_containerize.model.event import FindingRaised, LogLine, StepStarted
-from jupyter_containerize.model.image import Layer
-from jupyter_containerize.model.plan import LABEL_KIND, ImageConfig
-from jupyter_containerize.model.platform import Platform
 from jupyter_containerize.model.run import Limits, RunSpec, RunState
 from jupyter_containerize.oci.store import Store
 from jupyter_containerize.runtimes.kubernetes import (
+    away,
     connection,
     following,
     placing,
     presence,
     streams,
-    watching,
 )
 from jupyter_containerize.runtimes.kubernetes.runtime import KubernetesRuntime
 
 LINES = [f"line {number}\n" for number in range(40)]
-FILES = {"files/model.bin": bytes(range(256)) * 4000, "executed.ipynb": b"{}", "empty": b""}
 
 
 class Lab:
     """A store with one image, a runtime, and a fake cluster whose pods follow a script."""
 
-    def __init__(self, fake, kit, folder):
+    def __init__(self, fake, kit, shared, folder):
         self.fake, self.kit, self.folder = fake, kit, folder
         self.store = Store.open(str(folder / "store"))
         self.runtime = KubernetesRuntime()
         self.kubeconfig = fake.kubeconfig(folder, context="kind-test")
-        blob = self.store.put_blob(b"\0" * 1024)
-        layer = Layer(digest=blob.digest, diff_id=blob.digest, size_bytes=blob.size_bytes)
-        self.image = self.store.add_image(
-            layers=[layer],
-            config=ImageConfig(
-                user="1000:0",
-                working_dir="/",
-                entrypoint=("/bin/python", "/opt/jupyter-containerize/guest/train.py"),
-                labels={LABEL_KIND: "training"},
-            ),
-            platform=Platform("linux", "amd64"),
-            created="1970-01-01T00:00:00Z",
-        )
-        self.outputs, self.control = folder / "pod" / "outputs", folder / "pod" / "control"
-        self.control.mkdir(parents=True)
-        for name, data in FILES.items():
-            path = self.outputs / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        (self.outputs / "link").symlink_to("files/model.bin")
+        self.image = shared.image(self.store, "training")
+        self.pod = shared.PodFolders(folder / "pod")
+        self.outputs, self.control = self.pod.outputs, self.pod.control
+        self.files = shared.FILES
         self.events = []
 
     def spec(self, *, cluster=None, **more):
@@ -82,29 +60,8 @@ class Lab:
 
     def node(self, script, **scripts):
         node = self.kit.ScriptedNode(self.fake, training=script, **scripts)
-        node.exec["collector"] = self._collector
+        node.exec["collector"] = self.pod.step
         return node
-
-    def _collector(self, pod, command, send, node):
-        """Do what the collector's container would, with the real guest and real files."""
-        step, *rest = command[3:]
-        places = [str(self.control), str(self.outputs)]
-        arguments = (
-            [*places[: min(2, len(rest))], *rest[2:]] if step != "stop" else [places[0], rest[1]]
-        )
-        words = [
-            sys.executable,
-            "-I",
-            str(Path(guest.__file__).parent / "pod.py"),
-            step,
-            *arguments,
-        ]
-        done = subprocess.run(words, capture_output=True)
-        for start in range(0, len(done.stdout), 8192):
-            send(1, done.stdout[start : start + 8192])
-        if step == "release":
-            node.released.add(pod["metadata"]["uid"])
-        return done.returncode
 
     def start(self, **spec):
         return self.runtime.start(self.spec(**spec), store=self.store)
@@ -123,14 +80,14 @@ class Lab:
 
 
 @pytest.fixture
-def lab(fake_cluster, tmp_path, monkeypatch):
+def lab(fake_cluster, cluster_lab, tmp_path, monkeypatch):
     monkeypatch.setattr(placing, "loader_of", lambda _: placing.Loader("kind", ("true",)))
     monkeypatch.setattr(following, "_LOOK_S", 0.05)
-    monkeypatch.setattr(following, "_PULL_PATIENCE_S", 0.3)
-    for module in (connection, watching, streams):
+    monkeypatch.setattr(following, "_PATIENCE_S", 0.3)
+    for module in (connection, away, streams):
         monkeypatch.setattr(module, "PATIENCE_S", 10.0)
     with fake_cluster.FakeCluster() as fake:
-        yield Lab(fake, fake_cluster, tmp_path)
+        yield Lab(fake, fake_cluster, cluster_lab, tmp_path)
 
 
 def lines_then(code):
@@ -183,7 +140,7 @@ def test_outputs_arrive_whole_though_their_stream_is_cut(lab, after):
     lab.fake.cut("EXEC", "exec.*send", after, times=2)
     lab.node(lines_then(0))
     run = lab.run()
-    assert arrived(run) == FILES
+    assert arrived(run) == lab.files
     assert os.readlink(os.path.join(run.outputs, "link")) == "files/model.bin"
     assert run.reason == ""
 
@@ -259,7 +216,7 @@ def test_out_of_memory_tells_the_limit_and_what_to_raise_it_to(lab):
     assert (run.state, run.exit_code) == (RunState.FAILED, 137)
     assert "limit of 256 MiB" in run.reason
     assert "--memory 1G" in run.reason
-    assert arrived(run) == FILES  # a run that was killed returns its outputs too
+    assert arrived(run) == lab.files  # a run that was killed returns its outputs too
 
 
 def waits(reason, message="", event=None):
@@ -328,8 +285,13 @@ def test_waiting_for_room_is_told_with_what_is_missing(lab):
         ('pods "a" is forbidden: violates PodSecurity "restricted:latest"', "admission-refused"),
     ],
 )  # fmt: skip
-def test_a_job_whose_pods_are_refused_is_told_why(lab, message, code):
+def test_pods_that_would_be_refused_are_told_before_anything_is_pushed(lab, message, code):
     lab.fake.controllers.pod_admission.append(lambda _: message)
+    error = refused(lab, cluster={"registry": "registry.invalid/team"})
+    assert error.code == code
+    assert message.partition("forbidden: ")[2] in error.why
+    # Who may not ask about pods learns it from the Job's own events.
+    lab.fake.denied.add(("create", "pods"))
     lab.node(lines_then(0))
     with pytest.raises(ContainerizeError) as caught:
         lab.run()
@@ -403,6 +365,108 @@ def test_a_pod_that_names_a_file_outside_its_outputs_writes_nothing_there(lab):
     run = lab.runtime.follow(started.id, store=lab.store, emit=lab.events.append)
     assert "escape: a link out of the outputs" in run.reason
     assert not os.path.lexists(os.path.join(run.outputs, "escape"))
+
+
+def following_in_a_thread(lab, run):
+    ended = []
+
+    def follow():
+        ended.append(lab.runtime.follow(run.id, store=lab.store, emit=lab.events.append))
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+
+    def wait():
+        thread.join(120)
+        (done,) = ended
+        return done
+
+    return wait
+
+
+def test_a_run_that_is_stopped_elsewhere_ends_as_stopped_for_who_follows_it(lab):
+    def script(pod, node):
+        yield LINES[0]
+        while not (lab.control / "stop").exists():
+            time.sleep(0.02)
+        yield 143
+
+    lab.node(script)
+    started = lab.start()
+    wait = following_in_a_thread(lab, started)
+    until = time.monotonic() + 60
+    while not lab.lines:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    stopped = lab.runtime.stop(started.id, store=lab.store)
+    followed = wait()
+    assert stopped.state is followed.state is RunState.STOPPED
+    assert followed.outputs == stopped.outputs
+    assert arrived(stopped) == lab.files
+    assert lab.runtime.get(started.id, store=lab.store).state is RunState.STOPPED
+
+
+def test_a_run_that_is_stopped_while_it_waits_ends_for_who_follows_it(lab):
+    lab.node(lines_then(0), pod=lambda *_: False)
+    started = lab.start()
+    wait = following_in_a_thread(lab, started)
+    until = time.monotonic() + 60
+    while not lab.story:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    lab.runtime.stop(started.id, store=lab.store)
+    assert wait().state is RunState.STOPPED
+
+
+def test_a_step_before_the_training_that_fails_is_told_with_its_words(lab):
+    def begin(pod, node):
+        state = {
+            "exitCode": 1,
+            "reason": "Error",
+            "message": "s3://b/x could not be fetched: no such key",
+        }
+        node.status(pod, inits={"fetch": {"terminated": state}}, phase="Failed")
+        return False
+
+    lab.node(lines_then(0), pod=begin)
+    run = lab.run()
+    assert run.state is RunState.FAILED
+    assert "`fetch`" in run.reason
+    assert "no such key" in run.reason
+
+
+def test_a_worker_that_its_node_evicts_again_and_again_is_given_up(lab):
+    def script(pod, node):
+        condition = {
+            "type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet",
+            "message": "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.",
+        }  # fmt: skip
+        yield "status", {"conditions": [condition]}
+        node.released.add(pod["metadata"]["uid"])
+        yield 137
+
+    lab.node(script)
+    with pytest.raises(ContainerizeError) as caught:
+        lab.run()
+    assert caught.value.code == "run-evicted"
+    assert "exceeds the total limit" in caught.value.why
+    assert "--outputs pvc:" in caught.value.fix
+    assert lab.fake.one("jobs")["spec"]["suspend"] is True
+
+
+def test_workers_of_which_a_quota_lets_only_some_be_made(lab):
+    made = []
+
+    def quota(pod):
+        made.append(pod)
+        return "" if len(made) < 3 else 'pods "a" is forbidden: exceeded quota: team, limited: 1'
+
+    lab.fake.controllers.pod_admission.append(quota)
+    lab.node(lambda *_: iter(lambda: time.sleep(0.02) or "waiting\n", None))
+    with pytest.raises(ContainerizeError) as caught:
+        lab.run(workers=3)
+    assert caught.value.code == "quota-exceeded"
+    assert any("of 3 pods are made: The namespace's quota" in text for text in lab.story)
 
 
 def test_one_worker_that_fails_fails_the_whole(lab):
@@ -486,7 +550,7 @@ def test_a_cluster_that_is_too_old(lab):
 def test_more_workers_than_fit(lab):
     error = refused(lab, workers=9, limits=Limits(memory_bytes=4 << 30))
     assert error.code == "does-not-fit"
-    assert "holds 2 of 9 pods" in error.why
+    assert "holds 1 of 9 pods" in error.why  # a second one's collector does not
     error = refused(lab, gpus="1")
     assert "nvidia.com/gpu 1" in error.why
     lab.fake.denied.add(("list", "nodes"))

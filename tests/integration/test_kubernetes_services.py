@@ -10,9 +10,6 @@ import pytest
 from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.model.cluster import ClusterOptions, Place, Serving
 from jupyter_containerize.model.event import ignore
-from jupyter_containerize.model.image import Layer
-from jupyter_containerize.model.plan import LABEL_KIND, ImageConfig
-from jupyter_containerize.model.platform import Platform
 from jupyter_containerize.model.run import RunSpec, RunState
 from jupyter_containerize.oci.store import Store
 from jupyter_containerize.runtimes.kubernetes import placing, serving
@@ -24,28 +21,16 @@ READY = ("status", {"conditions": [{"type": "Ready", "status": "True"}]})
 class Lab:
     """A store with the images `one`, `two` and `broken`, and a fake cluster that serves them."""
 
-    def __init__(self, fake, kit, folder):
+    def __init__(self, fake, kit, shared, folder):
         self.fake = fake
         self.store = Store.open(str(folder / "store"))
         self.runtime = KubernetesRuntime()
         self.kubeconfig = str(fake.kubeconfig(folder, context="kind-test"))
-        self.images = {name: self._image(name) for name in ("one", "two", "broken")}
+        self.images = {
+            name: shared.image(self.store, "inference", name) for name in ("one", "two", "broken")
+        }
         self.go = threading.Event()  # a pod that was told to write more does so now
         kit.ScriptedNode(fake, service=self._serve)
-
-    def _image(self, name):
-        blob = self.store.put_blob(b"\0" * 1024)
-        return self.store.add_image(
-            layers=[Layer(digest=blob.digest, diff_id=blob.digest, size_bytes=blob.size_bytes)],
-            config=ImageConfig(
-                user="1000:0",
-                working_dir="/",
-                entrypoint=("/bin/python", f"/opt/jupyter-containerize/guest/{name}.py"),
-                labels={LABEL_KIND: "inference"},
-            ),
-            platform=Platform("linux", "amd64"),
-            created="1970-01-01T00:00:00Z",
-        )
 
     def _serve(self, pod, node):
         """Be ready and write on request until the pod is gone; the broken image crashes on and on."""
@@ -89,11 +74,11 @@ class Lab:
 
 
 @pytest.fixture
-def lab(fake_cluster, tmp_path, monkeypatch):
+def lab(fake_cluster, cluster_lab, tmp_path, monkeypatch):
     monkeypatch.setattr(placing, "loader_of", lambda _: placing.Loader("kind", ("true",)))
     monkeypatch.setattr(serving, "_LOOK_S", 0.05)
     with fake_cluster.FakeCluster() as fake:
-        made = Lab(fake, fake_cluster, tmp_path)
+        made = Lab(fake, fake_cluster, cluster_lab, tmp_path)
         yield made
         made.go.set()
 

@@ -9,6 +9,7 @@ https://kserve.github.io/website/docs/reference/crd-api
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,22 +17,24 @@ from typing import Any
 
 from ...errors import ContainerizeError
 from ...model.event import Emit
-from ...model.run import Isolation, Run, RunState
+from ...model.run import Run, RunState
 from ...oci.store import Store
-from . import paths, story
+from . import collecting, paths, story
 from .connection import Connection
 from .kept import Kept
 from .manifests.kinds import TRAINJOB_CONTAINER
-from .manifests.names import LABEL_RUN, STOPPED
-from .manifests.pods import TRAINING
+from .manifests.names import COLLECTED, LABEL_RUN, STOPPED
+from .manifests.pods import HELD_FOLDER, TRAINING
 from .manifests.serving import KSERVE_CONTAINER
-from .runs import RUNTIME, index_of, spec_of, time_of
+from .runs import index_of, plain, time_of
 from .streams import log_lines
 from .waits import Waits
 
 Json = dict[str, Any]
 
 _LOOK_S = 1.0
+#: How often a TrainJob's chief is asked whether it has trained.
+_ASK_S = 5.0
 #: Kind to the container that does the work, and the label that its pods have.
 _WORK = {
     "JobSet": (TRAINING, LABEL_RUN),
@@ -50,18 +53,12 @@ def carrier_of(job: Mapping[str, Any]) -> Json | None:
 
 def run_of(item: Mapping[str, Any]) -> Run:
     """Return the run that such an object is, by its conditions."""
-    metadata, serves = item["metadata"], item["kind"] == "InferenceService"
-    notes = metadata.get("annotations") or {}
+    serves = item["kind"] == "InferenceService"
+    notes = item["metadata"].get("annotations") or {}
     status = item.get("status") or {}
-    run = Run(
-        id=metadata["labels"][LABEL_RUN],
-        spec=spec_of(notes),
-        runtime=RUNTIME,
-        isolation=Isolation.KUBERNETES,
-        limits_by=RUNTIME,
-        started_at=time_of(metadata.get("creationTimestamp")),
-        endpoint=str((status.get("address") or {}).get("url") or "") if serves else "",
-    )
+    run = plain(item)
+    if serves:
+        run = replace(run, endpoint=str((status.get("address") or {}).get("url") or ""))
     if STOPPED in notes:
         return replace(run, state=RunState.STOPPED, ended_at=time_of(notes[STOPPED]))
     found = {one["type"]: one for one in status.get("conditions") or () if one["status"] == "True"}
@@ -94,7 +91,10 @@ def _waiting(item: Mapping[str, Any], found: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CarriedRun:
-    """One such run, as this machine deals with it. Its outputs are not fetched."""
+    """One such run, as this machine deals with it.
+
+    A TrainJob's chief keeps its outputs in its own container, so they are lost with it (out of memory).
+    """
 
     connection: Connection
     item: Json
@@ -130,32 +130,72 @@ class CarriedRun:
 
         Errors: the cluster's.
         """
-        waits = Waits(emit)
+        waits, problem, asked_at = Waits(emit), "", time.monotonic()
         while (run := self.now()).state is RunState.STARTING or self._trains(run):
             if until():
                 break
             if run.reason:
                 waits.tell(run.reason)
+            if time.monotonic() - asked_at > _ASK_S and not run.outputs:
+                problem, asked_at = self._collected(run, emit), time.monotonic()
             time.sleep(_LOOK_S)
         waits.close(ok=run.state is not RunState.FAILED)
         if run.state.final:
-            kept = Kept(self.store, self.id)
-            with kept.log(run) as keep:
-                for text in self.logs():
-                    keep(text)
-                    line(text)
-            kept.record(run)
+            run = self._concluded(run, problem, line)
         return run
+
+    def _concluded(self, run: Run, problem: str, line: Callable[[str], object]) -> Run:
+        kept = Kept(self.store, self.id)
+        with kept.log(run) as keep:
+            for text in self.logs():
+                keep(text)
+                line(text)
+        if self.item["kind"] == "TrainJob" and not run.outputs:
+            problem = "outputs are not complete: they ended with their container"
+        done = replace(run, reason="; ".join(part for part in (run.reason, problem) if part))
+        kept.record(done)
+        return done
+
+    def _collected(self, run: Run, emit: Emit) -> str:
+        """Fetch a TrainJob's outputs if its chief has trained, and let it end; return what did not come."""
+        chief = next((pod for pod in self._pods() if index_of(pod) == 0 and self._holds(pod)), None)
+        if chief is None:
+            return ""
+        name = chief["metadata"]["name"]
+        python = str(self.item["spec"]["trainer"]["command"][0])
+        keeper = collecting.Keeper(python, TRAINJOB_CONTAINER, HELD_FOLDER)
+        if not collecting.has_ended(self.connection, name, keeper):
+            return ""
+        folder = Kept(self.store, self.id).outputs(run)
+        problem = collecting.gather(
+            self.connection, {name: folder}, keeper=keeper, run_id=self.id, emit=emit
+        )
+        self.connection.merge(self._path(), {"metadata": {"annotations": {COLLECTED: folder}}})
+        if problem:  # it is said; the TrainJob must end all the same
+            with contextlib.suppress(ContainerizeError):
+                collecting.release(self.connection, name, keeper)
+        return problem
+
+    def _holds(self, pod: Json) -> bool:
+        states = (pod.get("status") or {}).get("containerStatuses") or ()
+        held = self.item["kind"] == "TrainJob"
+        return held and any(
+            one["name"] == TRAINJOB_CONTAINER and "running" in (one.get("state") or {})
+            for one in states
+        )
+
+    def _pods(self) -> list[Json]:
+        _, label = _WORK[self.item["kind"]]
+        value = self.id if label == LABEL_RUN else self.item["metadata"]["name"]
+        path = paths.collection(*paths.PODS, self.connection.namespace)
+        return sorted(self.connection.list(path, f"{label}={value}")["items"], key=index_of)
 
     def _trains(self, run: Run) -> bool:
         return not self.serves and not run.state.final
 
     def logs(self) -> Iterator[str]:
         """Yield what the pods wrote so far, one pod after the other."""
-        work, label = _WORK[self.item["kind"]]
-        value = self.id if label == LABEL_RUN else self.item["metadata"]["name"]
-        path = paths.collection(*paths.PODS, self.connection.namespace)
-        pods = sorted(self.connection.list(path, f"{label}={value}")["items"], key=index_of)
+        work, pods = _WORK[self.item["kind"]][0], self._pods()
         for pod in pods:
             if story.has_started(pod, work=work):
                 mark = f"[worker {index_of(pod)}] " if len(pods) > 1 else ""
@@ -179,11 +219,16 @@ class CarriedRun:
         self.connection.delete(self._path(), uid=self.item["metadata"]["uid"])
 
     def fetch(self, emit: Emit) -> Run:
-        """Refuse. Errors: `no-outputs`."""
-        del emit
-        raise ContainerizeError(
-            "no-outputs",
-            what=f"The outputs of run {self.id} cannot be fetched: a {self.item['kind']} carries it.",
-            why="Its pods are the controller's own, without our collector, or not there yet.",
-            fix="Leave --as out: the outputs of a Job are fetched.",
-        )
+        """Fetch a TrainJob's outputs once it has trained. Errors: `no-outputs`."""
+        run = self.now()
+        if self.item["kind"] == "TrainJob" and not run.outputs:
+            run = self.follow(emit, lambda _: None, until=lambda: False)
+        if not run.outputs:
+            raise ContainerizeError(
+                "no-outputs",
+                what=f"There are no outputs of run {self.id}: a {self.item['kind']} carries it.",
+                why="Its pods are the controller's own; they ended before anybody had fetched them, "
+                "or are not there yet.",
+                fix="Leave --as out: a Job's outputs outlive its training.",
+            )
+        return run

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import tarfile
 import time
 from collections.abc import Mapping
@@ -18,8 +19,9 @@ from typing import Any
 
 from ...errors import ContainerizeError
 from ...guest import archive
-from ...model.event import Emit, Progress
+from ...model.event import Emit, FindingRaised, Progress, StepFinished, StepStarted
 from ...model.plan import OUTPUTS_FOLDER
+from ...model.reasons import Finding, Severity
 from .connection import PATIENCE_S, Connection
 from .manifests.pods import COLLECTOR, CONTROL_FOLDER, POD_STEPS
 from .streams import execute, output_of
@@ -37,51 +39,96 @@ class Collected:
     problems: tuple[str, ...] = ()
 
 
-def collect(connection: Connection, pod: str, *, python: str, folder: str, emit: Emit) -> Collected:
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """The container that keeps a pod's outputs, the folder by which it is told, and its interpreter."""
+
+    python: str
+    container: str = COLLECTOR
+    control: str = CONTROL_FOLDER
+
+    def step(self, name: str, *words: str) -> list[str]:
+        """Return the command of one of the guest's steps."""
+        return [self.python, "-I", POD_STEPS, name, self.control, *words]
+
+
+def gather(
+    connection: Connection,
+    places: Mapping[str, str],
+    *,
+    keeper: Keeper,
+    run_id: str,
+    emit: Emit,
+) -> str:
+    """Fetch the outputs of pods, by name, each into its folder; return what did not come (a sentence).
+
+    It raises nothing: a run has ended whether or not its outputs come.
+    """
+    problems, files = [], 0
+    emit(StepStarted("collect", "Fetching the outputs"))
+    since = time.monotonic()
+    for name, folder in places.items():
+        os.makedirs(folder, exist_ok=True)
+        try:
+            got = collect(connection, name, keeper=keeper, folder=folder, emit=emit)
+        except ContainerizeError as error:
+            problems.append(f"the outputs of {name} did not come: {error.why or error.what}")
+            continue
+        files += got.files
+        problems += got.problems
+    if not places:
+        problems.append("there is no pod left whose outputs could be fetched")
+    if problems:
+        emit(FindingRaised(_not_complete(run_id, problems)))
+    seconds = round(time.monotonic() - since, 3)
+    emit(StepFinished("collect", seconds, f"{files} files", ok=not problems))
+    return f"outputs are not complete: {'; '.join(problems[:5])}" if problems else ""
+
+
+def collect(
+    connection: Connection, pod: str, *, keeper: Keeper, folder: str, emit: Emit
+) -> Collected:
     """Fetch the outputs of a pod into `folder`, and let its collector end.
 
     `folder` must exist; the half-fetched archive lies beside it. Errors: `outputs-incomplete`,
     `cluster-unreachable`, `no-rights`.
     """
-    steps = [python, "-I", POD_STEPS]
-    answer = output_of(connection, pod, COLLECTOR, [*steps, "list", CONTROL_FOLDER, OUTPUTS_FOLDER])
+    answer = output_of(connection, pod, keeper.container, keeper.step("list", OUTPUTS_FOLDER))
     facts: list[dict[str, Any]] = json.loads(answer)["files"]
-    path = os.path.join(os.path.dirname(folder), _ARCHIVE)
+    # Two may fetch the same run at the same time.
+    path = os.path.join(os.path.dirname(folder), f"{_ARCHIVE}.{secrets.token_hex(4)}")
     total = archive.length(facts)
     try:
-        _fetch(
-            connection,
-            pod,
-            [*steps, "send", CONTROL_FOLDER, OUTPUTS_FOLDER],
-            path=path,
-            total=total,
-            emit=emit,
-        )
+        _fetch(connection, pod, keeper, path=path, total=total, emit=emit)
         problems = _unpack(path, folder, facts)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(path)
     if not problems:
-        release(connection, pod, python=python)
+        release(connection, pod, keeper)
     files = [entry for entry in facts if entry["kind"] == "file"]
     return Collected(len(files), sum(entry["size"] for entry in files), tuple(problems))
 
 
-def release(connection: Connection, pod: str, *, python: str) -> None:
+def release(connection: Connection, pod: str, keeper: Keeper) -> None:
     """Let a pod's collector end."""
-    output_of(connection, pod, COLLECTOR, [python, "-I", POD_STEPS, "release", CONTROL_FOLDER])
+    output_of(connection, pod, keeper.container, keeper.step("release"))
 
 
-def ask_to_stop(connection: Connection, pod: str, *, python: str, grace_s: float) -> None:
+def ask_to_stop(connection: Connection, pod: str, keeper: Keeper, *, grace_s: float) -> None:
     """Ask the training in a pod to end; its outputs stay."""
-    words = [python, "-I", POD_STEPS, "stop", CONTROL_FOLDER, f"{grace_s:g}"]
-    output_of(connection, pod, COLLECTOR, words)
+    output_of(connection, pod, keeper.container, keeper.step("stop", f"{grace_s:g}"))
+
+
+def has_ended(connection: Connection, pod: str, keeper: Keeper) -> bool:
+    """Tell whether the training has ended, in a container that goes on for its outputs."""
+    return bool(output_of(connection, pod, keeper.container, keeper.step("ended")).strip())
 
 
 def _fetch(
     connection: Connection,
     pod: str,
-    command: list[str],
+    keeper: Keeper,
     *,
     path: str,
     total: int,
@@ -93,7 +140,8 @@ def _fetch(
     with open(path, "wb") as file:
         while (have := file.tell()) < total:
             try:
-                for data in execute(connection, pod, COLLECTOR, [*command, str(have)]):
+                words = keeper.step("send", OUTPUTS_FOLDER, str(have))
+                for data in execute(connection, pod, keeper.container, words):
                     file.write(data)
                     last = time.monotonic()
                     if last - told > 0.1:  # noqa: PLR2004 - ten times a second
@@ -172,4 +220,14 @@ def _incomplete(why: str) -> ContainerizeError:
         what="The outputs could not be fetched whole.",
         why=why,
         fix="Fetch them again while they are kept: jupyter containerize outputs RUN",
+    )
+
+
+def _not_complete(run_id: str, problems: list[str]) -> Finding:
+    return Finding(
+        "outputs-not-complete",
+        Severity.WARNING,
+        what=f"The outputs of run {run_id} are not complete.",
+        why="; ".join(problems[:5]),
+        fix=f"While the cluster keeps them, fetch them again: jupyter containerize outputs {run_id}",
     )

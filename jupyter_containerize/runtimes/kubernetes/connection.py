@@ -11,7 +11,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,7 +22,10 @@ from .manifests.names import MANAGER
 from .problems import (
     Refused,
     access_expired,
+    is_lasting,
+    is_passing,
     managers_of,
+    not_an_api_server,
     refused,
     unreachable,
 )
@@ -33,7 +36,14 @@ _FIRST_TIMEOUT_S = 10.0
 _TIMEOUT_S = 30.0
 #: How long a cluster that we have spoken to may be away before we give up.
 PATIENCE_S = 120.0
+#: How long a part of the cluster may fail (a webhook, a quota that others change): soon told.
+_PART_PATIENCE_S = 10.0
 _AGAIN = (429, 500, 502, 503, 504)
+_GONE = 410
+
+
+class Busy(ConnectionError):  # noqa: N818 - it reads as what happened
+    """The server answers, but cannot do it now: itself, or a node behind it."""
 
 
 class Connection:
@@ -85,14 +95,19 @@ class Connection:
             raise
 
     def list(self, path: str, selector: str = "") -> Json:
-        """Return the whole list, page by page."""
+        """Return the whole list, page by page; from its beginning where the server lost the place."""
         query = {"labelSelector": selector, "limit": 500}
-        whole = self.get(path, query)
-        whole.setdefault("items", [])
-        page = whole
+        whole = page = self.get(path, query)
+        items = whole["items"] = whole.get("items") or []
         while page.get("metadata", {}).get("continue"):
-            page = self.get(path, {**query, "continue": page["metadata"]["continue"]})
-            whole["items"] += page.get("items") or []
+            try:
+                page = self.get(path, {**query, "continue": page["metadata"]["continue"]})
+            except Refused as error:
+                if error.status != _GONE:
+                    raise
+                page = self.get(path, {"labelSelector": selector})  # at once, whatever its size
+                items.clear()
+            items += page.get("items") or []
         return whole
 
     def apply(self, path: str, manifest: Json, *, dry_run: bool = False) -> Json:
@@ -144,7 +159,8 @@ class Connection:
     ) -> Json:
         """Make one request; repeat it while the server is away or too busy (all ours may be)."""
         data = None if body is None else json.dumps(body).encode()
-        until = time.monotonic() + self._patience_s
+        began = time.monotonic()
+        until = began + self._patience_s
         renewed = False
         pause_s = 0.2
         while True:
@@ -161,19 +177,24 @@ class Connection:
                 renewed = True
                 self.renew()
                 continue
-            if status in _AGAIN and time.monotonic() < until:
+            if time.monotonic() < _limit(status, text, began, until):
                 pause_s = _wait(pause_s, answer.headers.get("Retry-After"))
                 continue
             if status >= 400:  # noqa: PLR2004 - HTTP's number
                 raise self._refusal(status, text, method, path)
-            parsed: Json = json.loads(text) if text else {}
-            return parsed
+            return _parsed(self.host, status, text)
 
     def stream(
-        self, path: str, query: Mapping[str, Any], *, idle_s: float | None = None
+        self,
+        path: str,
+        query: Mapping[str, Any],
+        *,
+        idle_s: float | None = None,
+        answered: Callable[[], None] = lambda: None,
     ) -> Iterator[bytes]:
         """Yield an answer's bytes as they come, until the server ends it or is silent for `idle_s`.
 
+        `answered` is called when it begins, however much comes then.
         Errors: those of `problems.refused`; `ConnectionError` when the server cannot be reached
         or the answer is cut, wherever that is.
         """
@@ -186,10 +207,10 @@ class Connection:
                 self.renew()
                 raise ConnectionError("the credentials had expired")
             if answer.status in _AGAIN:
-                raise ConnectionError(f"the server is busy ({answer.status})")
+                raise Busy(_message(answer.data) or f"the server is busy ({answer.status})")
             if answer.status >= 400:  # noqa: PLR2004 - HTTP's number
                 raise self._refusal(answer.status, answer.data, "GET", path)
-            yield from _pieces(answer)
+            yield from _pieces(answer, answered)
         finally:
             # A stream is given up in its middle: its connection can serve nobody else.
             answer.close()
@@ -293,19 +314,39 @@ class Connection:
         return refused(status, answer, method=method, path=path, namespace=self.namespace)
 
 
-def _pieces(answer: Any) -> Iterator[bytes]:
+def _pieces(answer: Any, answered: Callable[[], None]) -> Iterator[bytes]:
     """Yield an answer's bytes; `ConnectionError` unless it came to the end that it announced."""
     import urllib3  # noqa: PLC0415 - comes with the client
 
     chunked = answer.headers.get("Transfer-Encoding", "").lower() == "chunked"
     if not chunked and "Content-Length" not in answer.headers:
         raise ConnectionError("the answer was cut in its headers")
+    answered()
     try:
         yield from answer.read_chunked() if chunked else answer.stream(1 << 16)
     except urllib3.exceptions.ReadTimeoutError:
         return  # it has nothing to say now: whoever listens asks again
     except _network_errors() as error:
         raise ConnectionError(str(error)) from error
+
+
+def _limit(status: int, text: bytes, began: float, until: float) -> float:
+    """Return until when a request that was answered so is worth repeating."""
+    message = _message(text)
+    if is_passing(status, message):
+        return min(until, began + _PART_PATIENCE_S)
+    return until if status in _AGAIN and not is_lasting(status, message) else began
+
+
+def _parsed(host: str, status: int, text: bytes) -> Json:
+    """Return an answer's object. Errors: `cluster-unreachable` for what no API server says."""
+    try:
+        parsed = json.loads(text) if text else {}
+    except ValueError:
+        parsed = None
+    if status >= 300 or not isinstance(parsed, dict):  # noqa: PLR2004 - a way to somewhere else
+        raise not_an_api_server(host, status, text)
+    return parsed
 
 
 def _message(body: bytes) -> str:

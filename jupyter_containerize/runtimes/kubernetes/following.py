@@ -15,7 +15,7 @@ from ...errors import ContainerizeError
 from . import paths, story
 from .connection import Connection
 from .listening import Listening
-from .manifests.names import LABEL_RUN
+from .manifests.names import LABEL_RUN, STOPPED
 from .manifests.pods import TRAINING
 from .runs import index_of
 
@@ -24,8 +24,10 @@ Json = dict[str, Any]
 _LOOK_S = 2.0
 #: Of how many waiting pods the events are asked for.
 _ASKED = 3
-#: How long a pull problem may last before it counts as lasting: registries have bad moments.
-_PULL_PATIENCE_S = 20.0
+#: How long a problem may last before it counts as lasting: registries have bad moments.
+_PATIENCE_S = 20.0
+#: So often a node may evict the same worker before it is given up: it would go on for ever.
+_EVICTIONS = 3
 _PROGRESS = re.compile(r"\[(\d+)/(\d+)\] ")
 
 
@@ -54,11 +56,15 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The run's work is done. `endings` are the deciding pods by index, `failed` the first that failed."""
+    """The run's work is done. `endings` are the deciding pods by index, `failed` the first that failed.
+
+    `stopped`: somebody has stopped it, here or elsewhere.
+    """
 
     endings: dict[int, tuple[Json, story.Ending]]
     failed: int | None = None
     reason: str = ""
+    stopped: bool = False
 
 
 News = Told | Line | Repeated | Ended
@@ -77,8 +83,10 @@ class Follower:
     _reading: dict[str, threading.Thread] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     _failures: Counter[int] = field(default_factory=Counter)
+    _evictions: Counter[int] = field(default_factory=Counter)
     _final: dict[int, tuple[Json, story.Ending]] = field(default_factory=dict)
     _said: str = ""
+    _refusal: ContainerizeError | None = None
     _troubled_since: float | None = None
 
     def __post_init__(self) -> None:
@@ -154,6 +162,9 @@ class Follower:
     def _count(self, pod: Json, ending: story.Ending) -> Iterator[News]:
         index = index_of(pod)
         if ending.preempted:
+            self._evictions[index] += ending.evicted
+            if self._evictions[index] >= _EVICTIONS:
+                raise _evicted(f"{self._who(index)}{ending.why}", ending.fix)
             yield Told(f"{self._who(index)}{ending.why}: the cluster starts it again")
             return
         if ending.exit_code:
@@ -177,6 +188,8 @@ class Follower:
         return sum(self._failures.values()) > int(spec.get("backoffLimit") or 0)
 
     def _ended(self) -> Ended | None:
+        if STOPPED in (self.job["metadata"].get("annotations") or {}):
+            return Ended(dict(self._final), stopped=True)
         wanted = int((self.job.get("spec") or {}).get("completions") or 1)
         failed = next((index for index, (_, end) in self._final.items() if end.exit_code), None)
         if self.sweep:
@@ -230,12 +243,12 @@ class Follower:
             phase = story.phase(pod, events)
             if phase is not None:
                 waiting.append((index_of(pod), phase))
-        if not self._pods and look:
-            problem = story.job_problem(self._events(self.job["metadata"]["uid"]))
-            if problem is not None:
-                raise problem
-            if (self.job.get("spec") or {}).get("suspend"):
+        if look:
+            self._refusal = self._job_problem()
+            if not self._pods and (self.job.get("spec") or {}).get("suspend"):
                 waiting.append((0, story.Phase("Waiting in its queue")))
+        if self._refusal is not None:
+            waiting.insert(0, (0, story.Phase(self._refusal.what, self._refusal)))
         self._give_up_on(waiting)
         text = self._summary(waiting)
         # Events say more than a pod alone; without them nothing is taken back.
@@ -250,14 +263,25 @@ class Follower:
             return
         now = time.monotonic()
         self._troubled_since = self._troubled_since or now
-        pulling = problem.code.startswith(("image-pull", "image-not-found", "registry-"))
-        if not pulling or now - self._troubled_since > _PULL_PATIENCE_S:
+        # Nodes and webhooks have bad moments; that an image is not where it must be is none.
+        never = problem.code == "image-not-on-node"
+        if never or now - self._troubled_since > _PATIENCE_S:
             raise problem
+
+    def _job_problem(self) -> ContainerizeError | None:
+        """Return why the cluster does not make the pods without which the run cannot go on."""
+        spec = self.job.get("spec") or {}
+        together = not self.sweep and int(spec.get("completions") or 1) > 1
+        if len(self._pods) >= (int(spec.get("parallelism") or 1) if together else 1):
+            return None
+        return story.job_problem(self._events(self.job["metadata"]["uid"]))
 
     def _summary(self, waiting: list[tuple[int, story.Phase]]) -> str:
         if not waiting:
             return ""
         wanted = int((self.job.get("spec") or {}).get("completions") or 1)
+        if self._refusal is not None and wanted > 1:
+            return f"{len(self._pods)} of {wanted} pods are made: {self._refusal.what}"
         texts = Counter(phase.text for _, phase in waiting)
         text, count = texts.most_common(1)[0]
         return text if wanted == 1 else f"{count} of {wanted} pods: {text}"
@@ -280,6 +304,15 @@ def progress_of(text: str) -> tuple[int, int] | None:
     """Return which cell of how many a line of the guest's log announces."""
     found = _PROGRESS.match(text)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def _evicted(why: str, fix: str) -> ContainerizeError:
+    return ContainerizeError(
+        "run-evicted",
+        what=f"The run was evicted {_EVICTIONS} times; the cluster would start it again for ever.",
+        why=why,
+        fix=fix,
+    )
 
 
 def _gone(run_id: str) -> ContainerizeError:

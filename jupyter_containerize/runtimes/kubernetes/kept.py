@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,13 +28,21 @@ class Kept:
         records = Records(self.store.runs_folder)
         folder = os.path.join(records.made(), run.id)
         if not os.path.isdir(folder):
-            half = os.path.join(self.store.runs_folder, f".{run.id}")
-            shutil.rmtree(half, ignore_errors=True)
+            half = os.path.join(self.store.runs_folder, f".{run.id}.{secrets.token_hex(4)}")
             lock = run_folder.create(half)
             run_folder.write_record(half, on_disk(replace(run, outputs="")))
-            os.rename(half, folder)
+            try:
+                os.rename(half, folder)
+            except OSError:  # another who follows the same run has made it meanwhile
+                shutil.rmtree(half, ignore_errors=True)
             os.close(lock)
         return folder
+
+    def outputs(self, run: Run) -> str:
+        """Return the folder of the run's outputs, made if absent."""
+        path = os.path.join(self.folder(run), run_folder.OUTPUTS)
+        os.makedirs(path, exist_ok=True)
+        return path
 
     def record(self, run: Run) -> None:
         """Keep the run as it is."""
@@ -54,7 +63,7 @@ class Kept:
         A run that fails has a log like any other.
         """
         path = os.path.join(self.folder(run), run_folder.LOG)
-        half = f"{path}.{os.getpid()}"
+        half = f"{path}.{secrets.token_hex(4)}"
         whole = False
         try:
             with open(half, "w", encoding="utf-8", newline="") as file:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 from ...model.cluster import Place
@@ -11,6 +15,7 @@ from .problems import (
     bad_kubeconfig,
     bad_namespace_file,
     client_missing,
+    login_failed,
     no_cluster,
     unknown_context,
 )
@@ -41,20 +46,23 @@ def configure(config: Any, configuration: Any, place: Place) -> tuple[str, str]:
     named = _files(place)
     if not named:
         return _inside(config, configuration)
-    known, current = _contexts(config, named)
+    known, current = _contexts(named)
     chosen = place.context or current
     context = next((item for item in known if item["name"] == chosen), None)
     if context is None:
         raise unknown_context(chosen, [str(item["name"]) for item in known], named)
-    try:
-        config.load_kube_config(
-            config_file=named,
-            context=chosen,
-            client_configuration=configuration,
-            persist_config=False,
-        )
-    except Exception as error:
-        raise bad_kubeconfig(named, error) from error
+    with _heard() as said:
+        try:
+            config.load_kube_config(
+                config_file=named,
+                context=chosen,
+                client_configuration=configuration,
+                persist_config=False,
+            )
+        except Exception as error:
+            raise bad_kubeconfig(named, error) from error
+    if said and not (configuration.api_key or configuration.cert_file or configuration.username):
+        raise login_failed("; ".join(said))
     return chosen, str(context["context"].get("namespace") or "")
 
 
@@ -64,11 +72,11 @@ def contexts() -> list[Json]:
     In a pod without one: a single context without a name. Errors: `no-kubeconfig`,
     `bad-kubeconfig`, `kubernetes-client-missing`.
     """
-    _, config = client_modules()
+    client_modules()
     named = _files(Place())
     if not named:
         return [{"name": "", "namespace": "", "current": True}]
-    known, current = _contexts(config, named)
+    known, current = _contexts(named)
     return [
         {
             "name": str(item["name"]),
@@ -83,19 +91,51 @@ def _files(place: Place) -> str:
     """Return the kubeconfig files that exist, as `KUBECONFIG` lists them; "" in a pod without."""
     files = place.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     paths = [os.path.expanduser(path) for path in files.split(os.pathsep) if path]
-    there = [path for path in paths if os.path.exists(path)]
+    # An empty file is what is left when the last context was deleted.
+    there = [path for path in paths if os.path.exists(path) and os.path.getsize(path)]
     if not there and (place.context or "KUBERNETES_SERVICE_HOST" not in os.environ):
         raise no_cluster(paths)
     return os.pathsep.join(there)
 
 
-def _contexts(config: Any, named: str) -> tuple[list[Json], str]:
-    """Return the contexts of kubeconfig files, and the name of the current one."""
+def _contexts(named: str) -> tuple[list[Json], str]:
+    """Return the contexts of kubeconfig files, and the name of the current one.
+
+    Of several files the first that names it decides, as kubectl has it (the client takes the last).
+    """
+    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - comes with the client
+
+    known: dict[str, Json] = {}
+    current = ""
+    for path in named.split(os.pathsep):
+        try:
+            with open(path, encoding="utf-8") as file:
+                document = yaml.safe_load(file) or {}
+            for item in document.get("contexts") or ():
+                known.setdefault(str(item["name"]), item.get("context") or {})
+            current = current or str(document.get("current-context") or "")
+        except Exception as error:  # noqa: PERF203 - each file is read
+            raise bad_kubeconfig(path, error) from error
+    return [{"name": name, "context": context} for name, context in known.items()], current
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Collect what this thread logs as errors: the client tells nowhere else that a plugin failed."""
+    said: list[str] = []
+    mine = threading.get_ident()
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == mine:
+                said.append(record.getMessage())
+
+    ear = Ear(logging.ERROR)
+    logging.root.addHandler(ear)
     try:
-        known, active = config.list_kube_config_contexts(config_file=named)
-    except Exception as error:
-        raise bad_kubeconfig(named, error) from error
-    return known, str((active or {}).get("name", ""))
+        yield said
+    finally:
+        logging.root.removeHandler(ear)
 
 
 def _inside(config: Any, configuration: Any) -> tuple[str, str]:

@@ -15,6 +15,9 @@ _FORBIDDEN = re.compile(
     r'cannot (?P<verb>\w+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
 )
 
+_RIGHTS = re.compile(r'[Uu]ser "[^"]*" cannot ')
+_RULE = re.compile(r"is forbidden|violates PodSecurity|admission|denied the request")
+
 
 class Refused(ContainerizeError):  # noqa: N818 - it reads as what happened
     """The API server's refusal; `status` is HTTP's, `reason` Kubernetes'."""
@@ -63,6 +66,20 @@ def refused(
             "why": message,
             "fix": "Correct the option that the message names.",
         }
+    elif _WEBHOOK in message:
+        code = "admission-failed"
+        words = {
+            "what": f"A program that the cluster asks about {what} does not answer.",
+            "why": message,
+            "fix": "Try again later; if it stays so, tell who runs the cluster which webhook it is.",
+        }
+    elif _UNKNOWN_FIELD in message:
+        code = "cluster-refused"
+        words = {
+            "what": f"This cluster does not know everything that {what} needs.",
+            "why": message,
+            "fix": "Its version, or that of the controller, is another: leave the option out, or use another cluster.",
+        }
     else:
         code = "cluster-failed"
         words = {
@@ -71,6 +88,24 @@ def refused(
             "fix": "Try again later; if it stays so, show this to who runs the cluster.",
         }
     return Refused(code, status=status, reason=reason, **words)
+
+
+_WEBHOOK = "failed calling webhook"
+_UNKNOWN_FIELD = "field not declared in schema"
+
+
+def is_lasting(status: int, message: str) -> bool:
+    """Tell whether a failure (5xx) of the server is one that repeating would not mend."""
+    return status == 500 and _UNKNOWN_FIELD in message  # noqa: PLR2004 - HTTP's number
+
+
+def is_passing(status: int, message: str) -> bool:
+    """Tell whether a refusal may be over in a moment: somebody else's write, a webhook that restarts."""
+    if status == 500:  # noqa: PLR2004 - HTTP's number
+        return _WEBHOOK in message
+    conflict = status == 409 and "Operation cannot be fulfilled on" in message  # noqa: PLR2004
+    new = "status unknown for quota" in message or "error looking up service account" in message
+    return conflict or (status == 403 and new)  # noqa: PLR2004 - a namespace of this second
 
 
 def managers_of(message: str) -> list[str]:
@@ -106,22 +141,26 @@ def _forbidden(message: str, method: str, path: str, namespace: str) -> tuple[st
             "why": quota(message),
             "fix": "Ask for less (--memory, --cpus, --workers), remove ended runs, or ask for more quota.",
         }
-    if (
-        "violates PodSecurity" in message
-        or "admission" in message
-        or "denied the request" in message
-    ):
-        return "admission-refused", {
-            "what": f"A rule of the cluster refuses it in namespace {namespace}.",
-            "why": message,
-            "fix": "Change what the message names, or ask who runs the cluster for an exception.",
-        }
     if "is being terminated" in message:
         return "no-such-namespace", {
             "what": f"Namespace {namespace} is being deleted.",
             "fix": "Choose another with --namespace.",
         }
+    if '"system:anonymous"' in message:
+        return "cluster-login", {
+            "what": "The cluster does not know you: it sees a request without credentials.",
+            "why": message,
+            "fix": "Log in to the cluster again, as you did when you got this kubeconfig.",
+        }
     found = _FORBIDDEN.search(message)
+    if found is None and _RULE.search(message) and not _RIGHTS.search(message):
+        # Rights are refused in fixed words; a namespace's limits, Pod Security, OpenShift's security
+        # context constraints and plugins of the cluster have words of their own.
+        return "admission-refused", {
+            "what": f"A rule of the cluster refuses it in namespace {namespace}.",
+            "why": message,
+            "fix": rule_fix(message),
+        }
     group, resource = _resource_of(path)
     verb = _VERBS.get(method, method.lower())
     if found:
@@ -131,6 +170,22 @@ def _forbidden(message: str, method: str, path: str, namespace: str) -> tuple[st
         "why": message,
         "fix": "Ask who runs the cluster for this role:\n" + role(verb, resource, group, namespace),
     }
+
+
+def rule_fix(message: str) -> str:
+    """Return what to do about a rule that refuses pods."""
+    if "security context constraint" in message:
+        return (
+            "OpenShift gives each namespace users of its own; the image has its own. Ask for: oc adm "
+            "policy add-scc-to-user nonroot-v2 -z default (or the account of --service-account)"
+        )
+    if "error looking up service account" in message:
+        return "Correct --service-account: it must be there before pods can use it."
+    if "no PriorityClass" in message:
+        return "Correct --priority-class; `kubectl get priorityclasses` lists what there is."
+    if "per Container is" in message or "per Pod is" in message:
+        return "The namespace has limits for each container: --memory, --cpus within them."
+    return "Change what the message names, or ask who runs the cluster for an exception."
 
 
 def role(verb: str, resource: str, group: str, namespace: str) -> str:
@@ -213,6 +268,36 @@ def _root(error: BaseException) -> str:
     while error.__cause__ is not None or error.__context__ is not None:
         error = error.__cause__ or error.__context__ or error
     return f"{type(error).__name__}: {error}"
+
+
+def not_an_api_server(host: str, status: int, text: bytes) -> ContainerizeError:
+    """Return the error for an answer that no API server gives: a proxy's, a login page."""
+    said = re.sub(r"<[^>]*>|\s+", " ", text[:2000].decode("utf-8", "replace"))
+    return ContainerizeError(
+        "cluster-unreachable",
+        what=f"What answers at {host} is no Kubernetes API server.",
+        why=f"HTTP status {status}, and no JSON: {' '.join(said.split())[:200]}",
+        fix="Correct the server's address in the kubeconfig, or HTTPS_PROXY and NO_PROXY.",
+    )
+
+
+def login_failed(said: str) -> ContainerizeError:
+    """Return the error for a kubeconfig whose program for signing in failed or is not there."""
+    missing = re.search(r"No such file or directory: '([^']+)'", said)
+    if missing:
+        program = missing[1]
+        return ContainerizeError(
+            "cluster-login",
+            what=f"The program {program}, by which this kubeconfig signs in, is not installed here.",
+            why=said,
+            fix=f"Install {program}, or put it on the PATH of this process (a Jupyter server may have another).",
+        )
+    return ContainerizeError(
+        "cluster-login",
+        what="The program by which this kubeconfig signs in failed.",
+        why=said,
+        fix="Log in as for kubectl (aws sso login, gcloud auth login, az login, ...), then try again.",
+    )
 
 
 def access_expired(where: str) -> ContainerizeError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ...model.run import Isolation, Run, RunState
-from .manifests.names import LABEL_RUN, STOPPED
+from ...model.run import Run, RunState
+from .manifests.names import STOPPED
 from .manifests.serving import SERVICE
-from .runs import RUNTIME, spec_of, time_of
+from .runs import plain, time_of
 
 #: So often a container may end before it counts as one that will not stay up.
 _CRASHES = 3
@@ -27,14 +28,9 @@ def run_of(deployment: Mapping[str, Any], namespace: str) -> Run:
         state = RunState.RUNNING
     if STOPPED in notes and not wanted:
         state, waiting = RunState.STOPPED, ""
-    return Run(
-        id=metadata["labels"][LABEL_RUN],
-        spec=spec_of(notes),
-        runtime=RUNTIME,
+    return replace(
+        plain(deployment),
         state=state,
-        isolation=Isolation.KUBERNETES,
-        limits_by=RUNTIME,
-        started_at=time_of(metadata.get("creationTimestamp")),
         ended_at=time_of(notes.get(STOPPED)) if state is RunState.STOPPED else None,
         reason=waiting,
         endpoint=f"http://{metadata['name']}.{namespace}.svc",

@@ -38,19 +38,27 @@ def index_of(pod: Json) -> int:
     return int(text) if text and str(text).isdecimal() else 0
 
 
-def run_of_job(job: Json, pods: Sequence[Json]) -> Run:  # noqa: PLR0911 - one line a state
-    """Return the run that a Job is, with what its pods tell."""
-    metadata, status = job["metadata"], job.get("status") or {}
+def plain(item: Json) -> Run:
+    """Return the run that an object of ours carries, by its metadata alone."""
+    metadata = item["metadata"]
     notes = metadata.get("annotations") or {}
-    run = Run(
+    return Run(
         id=metadata["labels"][LABEL_RUN],
         spec=spec_of(notes),
         runtime=RUNTIME,
         isolation=Isolation.KUBERNETES,
         limits_by=RUNTIME,
-        started_at=time_of(status.get("startTime") or metadata.get("creationTimestamp")),
+        started_at=time_of(metadata.get("creationTimestamp")),
         outputs=str(notes.get(COLLECTED) or ""),
     )
+
+
+def run_of_job(job: Json, pods: Sequence[Json]) -> Run:  # noqa: PLR0911 - one line a state
+    """Return the run that a Job is, with what its pods tell."""
+    status = job.get("status") or {}
+    notes = job["metadata"].get("annotations") or {}
+    run = plain(job)
+    run = replace(run, started_at=time_of(status.get("startTime")) or run.started_at)
     if VERDICT in notes:
         told = json.loads(notes[VERDICT])
         return replace(

@@ -204,10 +204,13 @@ class ServiceRun:
             pull_secret=options.cluster.pull_secret or spec.cluster.pull_secret,
         )
         spec = replace(spec, cluster=wished)
+        expected = placing.expected(image, spec, self.connection)
+        asked = manifests(spec, expected, self.name, self.id)[0]
+        self._keep_replicas(asked)
+        starting.dry_run(self.connection, [asked])
         placed = placing.place(image, spec, self.connection, store=self.store, emit=emit)
         changed = manifests(spec, placed, self.name, self.id)[0]
         self._keep_replicas(changed)
-        starting.dry_run(self.connection, [changed])
         self.connection.apply(_path(self.connection, self.name), changed)
         return self._settled(before, emit)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ...errors import ContainerizeError
@@ -12,7 +13,7 @@ from ...model.cluster import Scheduling
 from ...model.run import RunSpec
 from . import paths, story
 from .connection import Connection
-from .manifests.pods import TRAINING
+from .manifests.names import MANAGER
 from .problems import Refused, too_old
 
 Json = dict[str, Any]
@@ -47,16 +48,52 @@ def create(connection: Connection, objects: Sequence[Json]) -> Json:
 
 
 def dry_run(connection: Connection, objects: Sequence[Json]) -> None:
-    """Ask the server whether it would take every object. Errors: all its refusals together."""
+    """Ask the server whether it would take every object, and a pod of the first of them.
+
+    A Job or a Deployment is taken whatever its pods need; quotas, limits and most admission rules
+    are about pods. Errors: all its refusals together.
+    """
     problems: list[ContainerizeError] = []
-    for item in objects:
+    asks: list[Callable[[], object]] = [
+        partial(connection.apply, paths.of(item, connection.namespace), item, dry_run=True)
+        for item in objects
+    ]
+    asks += [partial(_would_make, connection, pod) for pod in _pods_of(objects[0])]
+    for ask in asks:
         try:
-            connection.apply(paths.of(item, connection.namespace), item, dry_run=True)
+            ask()
         except Refused as error:  # noqa: PERF203 - all that is wrong is told at once
+            if "does not support dry run" in error.why:
+                continue  # a webhook that can only be asked in earnest
             if not any(error.code == one.code and error.what == one.what for one in problems):
                 problems.append(error)
     if problems:
         raise ContainerizeError.together(problems)
+
+
+def _would_make(connection: Connection, pod: Json) -> None:
+    """Ask whether a pod would be taken, where the user may ask. Errors: that it is refused."""
+    path = paths.collection(*paths.PODS, connection.namespace)
+    query = {"fieldManager": MANAGER, "dryRun": "All"}
+    try:
+        connection.call("POST", path, query=query, body=pod)
+    except Refused as error:
+        # Who may make Jobs need not have the right to make pods: the Job's controller makes them.
+        if error.code not in ("no-rights", "no-such-namespace"):
+            raise
+
+
+def _pods_of(owner: Json) -> list[Json]:
+    """Return the pod that a Job or a Deployment would make, none for other kinds."""
+    template = (owner["spec"].get("template") or {}) if owner["kind"] in _WITH_PODS else {}
+    if not template:
+        return []
+    metadata = {**template["metadata"], "generateName": f"{owner['metadata']['name']}-"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+    return [copy.deepcopy(pod)]
+
+
+_WITH_PODS = ("Job", "Deployment")
 
 
 def check_version(connection: Connection, spec: RunSpec) -> None:
@@ -92,10 +129,10 @@ def check_room(connection: Connection, job: Json, count: int) -> None:
     pod = (job.get("spec") or {}).get("template", {}).get("spec")
     if not nodes or not pod:
         return
-    work = next((one for one in pod["containers"] if one["name"] == TRAINING), pod["containers"][0])
-    requests = {
-        name: story.quantity(str(amount)) for name, amount in work["resources"]["requests"].items()
-    }
+    requests: dict[str, float] = {}
+    for one in pod["containers"]:
+        for name, amount in one["resources"]["requests"].items():
+            requests[name] = requests.get(name, 0.0) + story.quantity(str(amount))
     chosen = [node for node in nodes if suits(node, pod.get("nodeSelector") or {})]
     if not chosen:
         raise _does_not_fit(
@@ -131,7 +168,7 @@ def _allocatable(node: Json, name: str) -> float:
     return story.quantity(str(((node.get("status") or {}).get("allocatable") or {}).get(name, "0")))
 
 
-def _holds(node: Json, requests: dict[str, float]) -> int:
+def _holds(node: Json, requests: Mapping[str, float]) -> int:
     counts = [
         int(_allocatable(node, name) // amount) for name, amount in requests.items() if amount
     ]

@@ -13,19 +13,17 @@ from typing import Any
 
 from ...errors import ContainerizeError
 from .manifests.pods import FOLDERS, TRAINING
+from .problems import rule_fix
 
 Json = Mapping[str, Any]
 
-_PULLING = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
-_UNITS = {
-    "Ki": 1 << 10,
-    "Mi": 1 << 20,
-    "Gi": 1 << 30,
-    "Ti": 1 << 40,
-    "K": 1000,
-    "M": 10**6,
-    "G": 10**9,
-}
+_PULLING = (
+    "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName",
+    "ImageInspectError", "RegistryUnavailable", "SignatureValidationFailed",
+)  # fmt: skip
+_UNITS: dict[str, float] = {f"{letter}i": 1024.0**power for power, letter in enumerate("KMGTPE", 1)}
+_UNITS |= {letter: 1000.0**power for power, letter in enumerate("kMGTPE", 1)}
+_UNITS |= {"n": 1e-9, "u": 1e-6, "m": 1e-3}
 _LACK = re.compile(r"(\d+) Insufficient ([\w./-]+)")
 _NODES = re.compile(r"(\d+)/(\d+) nodes are available")
 _NAME_ONLY = re.compile(r"Error: \w+")
@@ -42,12 +40,16 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a container ended; `why` is empty for an ordinary exit. `preempted` is nobody's failure."""
+    """How a container ended; `why` is empty for an ordinary exit.
+
+    `preempted` is nobody's failure; `evicted` is that too, but the pod may have asked for too little.
+    """
 
     exit_code: int
     why: str = ""
     fix: str = ""
     preempted: bool = False
+    evicted: bool = False
     at: str = ""
 
 
@@ -63,7 +65,11 @@ def phase(pod: Json, events: Sequence[Json] = (), *, work: str = TRAINING) -> Ph
             return told
     unscheduled = _condition(pod, "PodScheduled")
     if unscheduled is not None and unscheduled.get("status") == "False":
-        return Phase(_unschedulable(pod, str(unscheduled.get("message", ""))))
+        if unscheduled.get("reason") == "SchedulingGated":
+            return Phase("Waiting in its queue")
+        text = _unschedulable(pod, str(unscheduled.get("message", "")))
+        growing = any(event.get("reason") in _GROWING for event in events)
+        return Phase(f"{text}. The cluster is adding a node" if growing else text)
     warnings = [event for event in events if event.get("reason") in _WARNINGS]
     if warnings:
         return Phase(f"{_WARNINGS[warnings[-1]['reason']]}: {warnings[-1].get('message', '')}")
@@ -76,6 +82,8 @@ def phase(pod: Json, events: Sequence[Json] = (), *, work: str = TRAINING) -> Ph
     return Phase("Waiting for a node")
 
 
+#: What cluster autoscalers and Karpenter write about a pod for which they make room.
+_GROWING = ("TriggeredScaleUp", "Nominated")
 _WARNINGS = {
     "FailedMount": "A volume cannot be mounted yet",
     "FailedAttachVolume": "A volume cannot be attached yet",
@@ -222,13 +230,11 @@ def _unschedulable(pod: Json, message: str) -> str:
         f"{name.rstrip('.')} on {count} of {total} nodes" for count, name in _LACK.findall(message)
     ]
     others = []
-    for text, words in (
-        ("untolerated taint", "taints that the run does not tolerate (--toleration)"),
-        ("didn't match Pod's node affinity/selector", "other labels than --node-selector asks for"),
-        ("unbound immediate PersistentVolumeClaims", "no volume for the claim"),
-        ("Preemption is not helpful", ""),
-    ):
-        if text in message and words:
+    claim = _NO_CLAIM.search(message)
+    if claim:
+        return f"There is no volume claim {claim[1]} in the namespace (--outputs, --data)"
+    for text, words in _SCHEDULER_WORDS:
+        if text in message and words not in others:
             others.append(words)
     if lacking:
         asked = _asked(pod)
@@ -238,6 +244,20 @@ def _unschedulable(pod: Json, message: str) -> str:
     if others:
         return f"No node suits: the nodes have {', '.join(others)}"
     return f"No node suits: {message}" if message else "Waiting for a node"
+
+
+_NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+#: Parts of the scheduler's messages, those of older versions too.
+_SCHEDULER_WORDS = (
+    ("untolerated taint", "taints that the run does not tolerate (--toleration)"),
+    ("that the pod didn't tolerate", "taints that the run does not tolerate (--toleration)"),
+    ("didn't match Pod's node affinity", "other labels than --node-selector asks for"),
+    ("didn't match node selector", "other labels than --node-selector asks for"),
+    ("unbound immediate PersistentVolumeClaims", "no volume for the claim"),
+    ("volume node affinity conflict", "no access to the claim's volume, which is bound to others"),
+    ("were unschedulable", "been closed to new pods (cordoned)"),
+    ("Too many pods", "no room for more pods"),
+)
 
 
 def _asked(pod: Json) -> str:
@@ -251,12 +271,10 @@ def _readable(name: str, value: str) -> str:
 
 
 def quantity(text: str) -> float:
-    """Return a Kubernetes quantity as a number: `500m`, `2Gi`, `1.5`."""
+    """Return a Kubernetes quantity as a number: `500m`, `2Gi`, `1.5`, `129e6`."""
     for unit, factor in _UNITS.items():
         if text.endswith(unit):
             return float(text[: -len(unit)]) * factor
-    if text.endswith("m"):
-        return float(text[:-1]) / 1000
     return float(text or 0)
 
 
@@ -281,16 +299,39 @@ def ending(pod: Json, *, work: str = TRAINING) -> Ending | None:  # noqa: PLR091
             if state.get("reason") == "OOMKilled":
                 return out_of_memory(pod, work, code, at)
             if taken and disrupted is not None and code:
-                return Ending(code, _disruption(disrupted), preempted=True, at=at)
+                return _taken_away(disrupted, code, at)
             return Ending(code, at=at)
     if status.get("phase") == "Failed":
         reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
         if taken and disrupted is not None:
-            return Ending(1, _disruption(disrupted), preempted=True)
+            return _taken_away(disrupted, 1, "")
         if reason == "Evicted":
-            return Ending(1, f"evicted: {message}", "Ask for what it needs: --memory, --cpus.")
+            return Ending(1, f"evicted: {message}", _room_fix(message))
+        for one in status.get("initContainerStatuses") or ():
+            step = _container(one, ())
+            if step is not None and step.problem is not None:
+                return Ending(
+                    1, f"{step.problem.what} {step.problem.why}".strip(), step.problem.fix
+                )
         return Ending(1, message or reason or "the pod failed")
     return None
+
+
+def _taken_away(condition: Json, code: int, at: str) -> Ending:
+    evicted = condition.get("reason") == "TerminationByKubelet"
+    fix = _room_fix(str(condition.get("message") or "")) if evicted else ""
+    return Ending(code, _disruption(condition), fix, preempted=True, evicted=evicted, at=at)
+
+
+def _room_fix(message: str) -> str:
+    """Return what to ask for, so that a node does not evict the pod again."""
+    if "shm" in message:
+        return "What it writes to /dev/shm counts: raise --memory."
+    if "ephemeral" in message or "EmptyDir" in message:
+        return (
+            "It fills the node's disk: write less, or keep outputs in a volume: --outputs pvc:SIZE."
+        )
+    return "Ask for what it needs: --memory, --cpus."
 
 
 def _disruption(condition: Json) -> str:
@@ -346,6 +387,6 @@ def job_problem(events: Sequence[Json]) -> ContainerizeError | None:
                 "admission-refused",
                 what="A rule of the cluster refuses the run's pods.",
                 why=message,
-                fix="Change what the message names, or ask who runs the cluster for an exception.",
+                fix=rule_fix(message),
             )
     return None

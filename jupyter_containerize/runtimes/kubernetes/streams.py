@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ContainerizeError
 from . import paths
-from .connection import PATIENCE_S, Connection
+from .away import Away
+from .connection import PATIENCE_S, Busy, Connection
 from .problems import Refused, unreachable
 
 _STDOUT, _STDERR, _STATUS = 1, 2, 3
@@ -32,33 +34,27 @@ def log_lines(
     recognised. `ended()` is asked when a stream ends: only the container's end ends ours.
     `previous` means the container before the last restart.
     """
-    since, seen = "", 0
-    away_since: float | None = None
+    place, away = _Place(), Away(connection)
+    query: dict[str, Any] = {"container": container, "timestamps": "true"}
+    query |= {"follow": "true"} if follow else {}
+    query |= {"previous": "true"} if previous else {}
     while True:
-        query: dict[str, Any] = {"container": container, "timestamps": "true"}
-        if follow:
-            query["follow"] = "true"
-        if previous:
-            query["previous"] = "true"
-        if since:
-            query["sinceTime"] = f"{since[:19]}Z"  # whole seconds: the same ones come again
         final = ended() or not follow
-        repeated = seen
         try:
-            for stamp, text in _stamped(connection, pod, query):
-                away_since = None
-                if since and stamp < since:
-                    continue
-                if since and stamp == since and repeated:
-                    repeated -= 1
-                    continue
-                seen = seen + 1 if stamp == since else 1
-                since, repeated = stamp, 0
-                yield text
+            again = {**query, **place.since()}
+            for stamp, text in _stamped(connection, pod, again, away.answered):
+                if place.is_new(stamp):
+                    yield text
+        except Busy as error:
+            # The server answers, the pod's node does not: the watch tells what becomes of the pod.
+            if not final:
+                away.answered()
+            elif away.failed():
+                yield f"(The rest of this log cannot be read: {error})\n"
+                return
+            final = False
         except ConnectionError as error:
-            away_since = away_since or time.monotonic()
-            if time.monotonic() - away_since > PATIENCE_S:
-                raise unreachable(connection.host, error) from error
+            away.endure(error)
             final = False
         except Refused as error:
             # The pod is gone, or its node forgot the log: what was seen is all there is.
@@ -70,11 +66,38 @@ def log_lines(
         time.sleep(0.3)
 
 
-def _stamped(connection: Connection, pod: str, query: dict[str, Any]) -> Iterator[tuple[str, str]]:
+@dataclass
+class _Place:
+    """Where we are in a log: the time of the last line, and how many lines of that time were seen."""
+
+    stamp: str = ""
+    seen: int = 0
+    _repeated: int = 0
+
+    def since(self) -> dict[str, str]:
+        """Return the query that goes on from here; the lines of this time come again."""
+        self._repeated = self.seen
+        return {"sinceTime": f"{self.stamp[:19]}Z"} if self.stamp else {}  # whole seconds
+
+    def is_new(self, stamp: str) -> bool:
+        """Tell whether the next line, of that time, was not seen before."""
+        if stamp < self.stamp:
+            return False
+        if stamp == self.stamp and self._repeated:
+            self._repeated -= 1
+            return False
+        self.seen = self.seen + 1 if stamp == self.stamp else 1
+        self.stamp, self._repeated = stamp, 0
+        return True
+
+
+def _stamped(
+    connection: Connection, pod: str, query: dict[str, Any], answered: Callable[[], None]
+) -> Iterator[tuple[str, str]]:
     path = paths.pod(pod, connection.namespace, "log")
     rest = b""
     idle_s = _IDLE_S if query.get("follow") else _IDLE_S * 5
-    for data in connection.stream(path, query, idle_s=idle_s):
+    for data in connection.stream(path, query, idle_s=idle_s, answered=answered):
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             yield _parsed(line + b"\n")

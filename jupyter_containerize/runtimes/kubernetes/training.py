@@ -13,18 +13,16 @@ from datetime import datetime, timezone
 from typing import Any, ClassVar
 
 from ...errors import ContainerizeError
-from ...model.event import Emit, FindingRaised, Progress, StepFinished, StepStarted
+from ...model.event import Emit, Progress
 from ...model.image import Image
-from ...model.reasons import Finding, Severity
 from ...model.run import Run, RunSpec, RunState
 from ...oci.store import Store
-from .. import run_folder
 from . import carried, collecting, paths, placing, starting, story
 from .carried import carrier_of
 from .connection import Connection
 from .following import Ended, Follower, Line, Repeated, Told, progress_of
 from .kept import Kept
-from .manifests.names import COLLECTED, IMAGE, LABEL_RUN, STOPPED, run_name
+from .manifests.names import COLLECTED, IMAGE, LABEL_RUN, STOPPED, STOPPING, run_name
 from .manifests.pods import COLLECTOR, TRAINING, PodImage
 from .manifests.training import Training, objects
 from .manifests.volumes import target
@@ -33,6 +31,10 @@ from .streams import log_lines
 from .waits import Waits
 
 Json = dict[str, Any]
+
+_LOOK_S = 0.5
+#: How long whoever stops a run may take to fetch its outputs before they count as interrupted.
+_STOP_PATIENCE_S = 600.0
 
 
 def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, emit: Emit) -> Run:
@@ -170,6 +172,10 @@ class TrainingRun:
 
     def conclude(self, run: Run, ended: Ended, emit: Emit) -> Run:
         """Fetch the outputs of the pods that count, write down how the run ended, here and there."""
+        if ended.stopped or ended.failed is not None:
+            stopped = self._stopped_by_another()
+            if stopped is not None:
+                return stopped
         exit_code, reason = 0, ended.reason
         if ended.failed is not None:
             ending = ended.endings.get(ended.failed, ({}, story.Ending(1)))[1]
@@ -192,6 +198,18 @@ class TrainingRun:
         self._write_down(done)
         return done
 
+    def _stopped_by_another(self) -> Run | None:
+        """Return the run if somebody stops it, once they have: the outputs are with them."""
+        until = time.monotonic() + _STOP_PATIENCE_S
+        while STOPPING in (self.connection.get(self._path())["metadata"].get("annotations") or {}):
+            run = self.now()
+            if run.state is RunState.STOPPED:
+                return run
+            if time.monotonic() > until:  # they were interrupted: it ends as it would have
+                return None
+            time.sleep(_LOOK_S)
+        return None
+
     # -- outputs -------------------------------------------------------------------------
 
     def _collected_by_us(self) -> bool:
@@ -204,32 +222,16 @@ class TrainingRun:
 
         Of pods that trained together the chief's, of a sweep each in a folder by its index.
         """
-        folder = self._kept.folder(run)
-        outputs = os.path.join(folder, run_folder.OUTPUTS)
-        pods = self._deciding(run, ended)
-        problems, files = [], 0
-        emit(StepStarted("collect", "Fetching the outputs"))
-        since = time.monotonic()
-        for index, pod in sorted(pods.items()):
-            place = os.path.join(outputs, str(index)) if run.spec.cluster.sweep else outputs
-            os.makedirs(place, exist_ok=True)
-            name = pod["metadata"]["name"]
-            try:
-                got = collecting.collect(
-                    self.connection, name, python=self._python(), folder=place, emit=emit
-                )
-            except ContainerizeError as error:
-                problems.append(f"the outputs of {name} did not come: {error.why or error.what}")
-                continue
-            files += got.files
-            problems += got.problems
-        if not pods:
-            problems.append("there is no pod left whose outputs could be fetched")
-        problem = f"outputs are not complete: {'; '.join(problems[:5])}" if problems else ""
-        if problem:
-            emit(FindingRaised(_not_complete(run.id, problems)))
-        seconds = round(time.monotonic() - since, 3)
-        emit(StepFinished("collect", seconds, f"{files} files", ok=not problems))
+        outputs = self._kept.outputs(run)
+        places = {
+            pod["metadata"]["name"]: os.path.join(outputs, str(index))
+            if run.spec.cluster.sweep
+            else outputs
+            for index, pod in sorted(self._deciding(run, ended).items())
+        }
+        problem = collecting.gather(
+            self.connection, places, keeper=self._keeper(), run_id=run.id, emit=emit
+        )
         return outputs, problem
 
     def _deciding(self, run: Run, ended: Ended | None) -> dict[int, Json]:
@@ -245,12 +247,13 @@ class TrainingRun:
             return latest
         return {index: pod for index, pod in latest.items() if index == 0}
 
-    def _python(self) -> str:
+    def _keeper(self) -> collecting.Keeper:
         containers = self.job["spec"]["template"]["spec"]["containers"]
-        return str(next(one for one in containers if one["name"] == COLLECTOR)["command"][0])
+        collector = next(one for one in containers if one["name"] == COLLECTOR)
+        return collecting.Keeper(str(collector["command"][0]))
 
     def _release(self, pod: Json) -> None:
-        collecting.release(self.connection, pod["metadata"]["name"], python=self._python())
+        collecting.release(self.connection, pod["metadata"]["name"], self._keeper())
 
     # -- ends ----------------------------------------------------------------------------
 
@@ -259,6 +262,8 @@ class TrainingRun:
         run = self.now()
         if run.state.final:
             return run
+        # Who follows the run must not take this end for a failure, nor fetch what we fetch.
+        self._note({STOPPING: _now()})
         asked = []
         for pod in self.pods():
             if story.ending(pod) is None and _keeps(pod):
@@ -266,7 +271,7 @@ class TrainingRun:
                     collecting.ask_to_stop(
                         self.connection,
                         pod["metadata"]["name"],
-                        python=self._python(),
+                        self._keeper(),
                         grace_s=grace_s,
                     )
                     asked.append(pod["metadata"]["uid"])
@@ -280,9 +285,7 @@ class TrainingRun:
         outputs = ""
         if asked and self._collected_by_us():
             outputs, _ = self.collect(run, lambda _: None)
-        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        notes = {STOPPED: at, COLLECTED: outputs}
-        self.job.update(self.connection.merge(self._path(), {"metadata": {"annotations": notes}}))
+        self._note({STOPPED: _now(), COLLECTED: outputs})
         self._suspend()
         stopped = replace(
             run,
@@ -294,6 +297,9 @@ class TrainingRun:
         )
         self._kept.record(stopped)
         return stopped
+
+    def _note(self, notes: Json) -> None:
+        self.job.update(self.connection.merge(self._path(), {"metadata": {"annotations": notes}}))
 
     def remove(self) -> None:
         """Delete the run's objects; the Job owns them all, a JobSet the Job."""
@@ -367,6 +373,10 @@ class TrainingRun:
                 keep(text)
 
 
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
 def _keeps(pod: Json) -> bool:
     """Tell whether a pod's collector runs."""
     for one in (pod.get("status") or {}).get("containerStatuses") or ():
@@ -384,13 +394,3 @@ def _elsewhere(spec: RunSpec, job: Json) -> str:
     where = target(spec.cluster.outputs)
     claimed = where.claim or (job["metadata"]["name"] if where.size else "")
     return where.url or (f"pvc:{claimed}" if claimed else "")
-
-
-def _not_complete(run_id: str, problems: list[str]) -> Finding:
-    return Finding(
-        "outputs-not-complete",
-        Severity.WARNING,
-        what=f"The outputs of run {run_id} are not complete.",
-        why="; ".join(problems[:5]),
-        fix=f"While the cluster keeps them, fetch them again: jupyter containerize outputs {run_id}",
-    )

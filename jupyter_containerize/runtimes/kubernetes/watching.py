@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .connection import PATIENCE_S, Connection
-from .problems import Refused, unreachable
+from .away import Away
+from .connection import Connection
+from .problems import Refused
 
 #: A server ends watches after some minutes anyway; so do we, and notice dead connections.
 _WATCH_S = 240
@@ -71,9 +72,10 @@ def _changes(
     ended: Callable[[], bool],
 ) -> Iterator[Change]:
     """Yield changes after `version` until the server has forgotten where we are."""
-    away_since: float | None = None
+    away = Away(connection)
     pause_s = 0.1
     while not ended():
+        began = time.monotonic()
         watch = {
             **query,
             "watch": "true",
@@ -82,8 +84,8 @@ def _changes(
             "timeoutSeconds": _WATCH_S,
         }
         try:
-            for kind, item in _events(connection, path, watch):
-                away_since, pause_s = None, 0.1
+            for kind, item in _events(connection, path, watch, away.answered):
+                pause_s = 0.1
                 if kind == "ERROR":
                     if item.get("code") == _GONE:
                         return
@@ -104,19 +106,19 @@ def _changes(
                 return
             raise
         except ConnectionError as error:
-            away_since = away_since or time.monotonic()
-            if time.monotonic() - away_since > PATIENCE_S:
-                raise unreachable(connection.host, error) from error
+            away.endure(error)
+        if time.monotonic() - began > _LONGEST_PAUSE_S:
+            pause_s = 0.1  # it lasted: nothing speaks for waiting longer than the first time
         threading.Event().wait(pause_s)
         pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
 
 def _events(
-    connection: Connection, path: str, query: dict[str, Any]
+    connection: Connection, path: str, query: dict[str, Any], answered: Callable[[], None]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the events of one watch; one that is cut in a line's middle just ends."""
     rest = b""
-    for data in connection.stream(path, query, idle_s=_WATCH_S + 30):
+    for data in connection.stream(path, query, idle_s=_WATCH_S + 30, answered=answered):
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             if line.strip():

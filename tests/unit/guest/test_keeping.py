@@ -119,3 +119,23 @@ def test_an_image_without_fsspec_says_what_to_do(tmp_path):
     code, told = step("fetch", f"s3://bucket/x={tmp_path}/0", PYTHONPATH=str(tmp_path))
     assert code == 1
     assert "fsspec is not in the image. Import it" in told
+
+
+def test_one_container_trains_and_keeps_its_outputs_until_they_are_fetched(pod):
+    control, outputs, _ = pod
+    (outputs / "executed.ipynb").unlink()
+    train = "import pathlib, sys; pathlib.Path(sys.argv[1], 'executed.ipynb').write_text('done'); sys.exit(3)"
+    words = ("hold", str(control), "--keep", "300", "--", sys.executable, "-c", train, str(outputs))
+    held = step(*words, wait=False)
+    until = time.monotonic() + 120
+    while not step("ended", str(control))[1].strip():
+        assert time.monotonic() < until
+    assert step("ended", str(control)) == (0, "3\n")
+    assert held.poll() is None  # it goes on for its outputs
+    assert "executed.ipynb" in step("list", str(control), str(outputs))[1]
+    step("release", str(control))
+    held.communicate(timeout=120)
+    assert held.returncode == 3
+    # Other workers have nothing to keep.
+    (control / "fetched").unlink()
+    assert step(*words, JOB_COMPLETION_INDEX="1")[0] == 3

@@ -171,7 +171,13 @@ def _command(training: Training) -> list[str]:
     words = [word.replace("$(", "$$(") for word in words]
     if not training.attended:
         return words
-    attend = [python_of(training.image), "-I", POD_STEPS, "attend", CONTROL_FOLDER]
+    held = training.spec.cluster.scheduling is Scheduling.TRAINJOB
+    step = (
+        ["hold", training.control, "--keep", f"{spec.cluster.keep_s:g}"]
+        if held
+        else ["attend", training.control]
+    )
+    attend = [python_of(training.image), "-I", POD_STEPS, *step]
     if spec.limits.timeout_s is not None:
         attend += ["--deadline", f"{spec.limits.timeout_s:g}"]
     return [*attend, "--", *words]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....errors import ContainerizeError
 from .jobs import job_spec, metadata, pod_template
 from .plan import Training
 from .pods import TRAINING, Manifest
@@ -43,6 +44,7 @@ def trainjob(training: Training) -> Manifest:
 
     Source: https://www.kubeflow.org/docs/components/trainer/reference/
     """
+    _refuse(training)
     pod = pod_template(training)["spec"]
     work = next(one for one in pod["containers"] if one["name"] == TRAINING)
     trainer: Manifest = {
@@ -62,3 +64,27 @@ def trainjob(training: Training) -> Manifest:
         "metadata": metadata(training),
         "spec": made,
     }
+
+
+def _refuse(training: Training) -> None:
+    """Refuse what a TrainJob cannot carry: its pods are its runtime's. Errors: `not-with-trainjob`."""
+    options = training.spec.cluster
+    asked = {
+        "--outputs": options.outputs,
+        "--data": options.data,
+        "--pull-secret": options.pull_secret,
+        "--service-account": options.service_account,
+        "--priority-class": options.priority_class,
+        "--node-selector": options.node_selector,
+        "--toleration": options.tolerations,
+        "--retries": options.retries,
+        "-p with several values": options.sweep,
+    }
+    unmet = [name for name, value in asked.items() if value]
+    if unmet:
+        raise ContainerizeError(
+            "not-with-trainjob",
+            what=f"A TrainJob cannot be given {', '.join(unmet)}.",
+            why="Its pods are those of the runtime `torch-distributed`, which whoever runs the cluster decides about.",
+            fix="Leave --as out (a Job takes them all), or have the runtime changed.",
+        )

@@ -9,6 +9,7 @@ LABEL_RUN = "jupyter-containerize.io/run"
 LABEL_KIND = "jupyter-containerize.io/kind"
 #: The run's record, and what has befallen it, as annotations of the object that owns the rest.
 RECORD = "jupyter-containerize.io/record"
+STOPPING = "jupyter-containerize.io/stop-asked-at"
 STOPPED = "jupyter-containerize.io/stopped-at"
 COLLECTED = "jupyter-containerize.io/outputs"
 IMAGE = "jupyter-containerize.io/image"

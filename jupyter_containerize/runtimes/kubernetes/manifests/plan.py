@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from ....model.cluster import Scheduling
 from ....model.run import RunSpec
 from .names import LABEL_KIND, labels
-from .pods import PodImage
+from .pods import CONTROL_FOLDER, HELD_FOLDER, PodImage
 from .volumes import Target, target
 
 
@@ -48,6 +49,13 @@ class Training:
     def attended(self) -> bool:
         """True when our guest in the image watches over the command and its outputs."""
         return self.image.ours and bool(self.image.config.entrypoint)
+
+    @property
+    def control(self) -> str:
+        """The folder by which the training and who fetches its outputs know of one another."""
+        # A TrainJob's pods are its runtime's: there is no volume of ours.
+        own = self.spec.cluster.scheduling is Scheduling.TRAINJOB
+        return HELD_FOLDER if own else CONTROL_FOLDER
 
     @property
     def target(self) -> Target:

@@ -22,6 +22,8 @@ COLLECTOR = "collector"
 FOLDERS = "folders"
 FETCH = "fetch"
 CONTROL_FOLDER = "/run/jupyter-containerize"
+#: The same in pods to which no volume of ours can be given.
+HELD_FOLDER = "/tmp/jupyter-containerize-control"  # noqa: S108 - the container's
 POD_STEPS = f"{GUEST_FOLDER}/pod.py"
 #: What a pod gets that asks for nothing: a notebook's training, not a batch farm's.
 DEFAULT_MEMORY_BYTES = 2 << 30
