@@ -628,7 +628,7 @@ def test_nothing_of_another_owner_is_overwritten(lab):
     policies = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
 
     def squat(method, kind, body):
-        name = body["metadata"]["name"]
+        name = body["metadata"].get("name")
         if kind == "Job" and (policies, name) not in lab.fake.objects.items:
             theirs = {
                 "metadata": {"name": name},
