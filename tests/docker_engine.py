@@ -178,24 +178,43 @@ _COMMANDS = {"docker": _docker, "docker-containerd": _docker_containerd, "podman
 
 def trixie():
     """Make Debian trixie's docker.io in a folder, once (20 s, 265 MB); return its path."""
+    return _extracted("docker-trixie", "docker.io", _LINKS)
+
+
+def buildx(folder):
+    """Return variables by which `docker` is trixie's, with its buildx plugin (10 s, 106 MB, once).
+
+    `folder` gets the command's link and its settings.
+    """
+    root = Path(_extracted("docker-buildx-trixie", "docker-cli,docker-buildx"))
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/docker").symlink_to(root / "usr/bin/docker")
+    plugins = str(root / "usr/libexec/docker/cli-plugins")
+    (folder / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [plugins]}))
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "DOCKER_CONFIG": str(folder)}
+
+
+def _extracted(name, packages, links=()):
+    """Unpack packages of trixie, and what they need, into a folder, once; return its path."""
     source = Path(__file__).parent / "environments.py"
     spec = importlib.util.spec_from_file_location("containerize_test_environments", source)
     environments = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(environments)
-    root = environments.folder() / "docker-trixie"
+    root = environments.folder() / name
     root.parent.mkdir(parents=True, exist_ok=True)
-    with open(root.parent / ".docker-trixie.lock", "w") as lock:
+    with open(root.parent / f".{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (root / ".ready").exists():
             shutil.rmtree(root, ignore_errors=True)
             subprocess.run(
-                ["mmdebstrap", "--quiet", "--variant=extract", "--include=docker.io",
+                ["mmdebstrap", "--quiet", "--variant=extract", f"--include={packages}",
                  "--dpkgopt=path-exclude=/usr/share/doc/*", "trixie", str(root)],
                 check=True,
             )  # fmt: skip
-            for name, target in _LINKS.items():
-                if not (root / name).exists():
-                    os.symlink(target, root / name)
+            for link in links:
+                if not (root / link).exists():
+                    os.symlink(links[link], root / link)
             (root / ".ready").touch()
     return str(root)
 

@@ -14,6 +14,7 @@ import pytest
 
 from jupyter_containerize import workflow
 from jupyter_containerize.engine import buildkit
+from jupyter_containerize.engine.client import Engine
 from jupyter_containerize.model.event import LogLine, Progress, ignore
 from jupyter_containerize.model.options import CaptureOptions
 from jupyter_containerize.model.request import BuildRequest, ExportRequest, VerifyRequest
@@ -25,11 +26,16 @@ NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "local_package"
 def base(require, docker_engine, environment):
     """Debian's Python with the wheels of the kernel `bare`, in the engine."""
     require(shutil.which("mmdebstrap"), "mmdebstrap (Debian: mmdebstrap)")
-    source = Path(__file__).resolve().parents[1] / "debian_base.py"
-    spec = importlib.util.spec_from_file_location("containerize_debian_base", source)
+    module = _module("debian_base")
+    return module.load(docker_engine, module.wheels(environment("bare"), "bare"))
+
+
+def _module(name):
+    source = Path(__file__).resolve().parents[1] / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"containerize_{name}", source)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.load(docker_engine, module.wheels(environment("bare"), "bare"))
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +61,19 @@ def place(docker_engine, base, environment, tmp_path_factory):
         yield folder, store, build
 
 
-@pytest.mark.parametrize("way", ["buildkit", "sdk"])
-def test_it_does_what_the_notebook_did(place, docker_engine, monkeypatch, way):
+@pytest.mark.parametrize("way", ["buildkit", "buildx", "sdk"])
+def test_it_does_what_the_notebook_did(place, docker_engine, monkeypatch, tmp_path, way):
     _, store, build = place
-    # Debian's own docker command has BuildKit; what else is on PATH may not.
-    program = buildkit.Command(shutil.which("docker", path="/usr/bin"))
-    monkeypatch.setattr(buildkit, "command", lambda _: program if way == "buildkit" else None)
+    if way == "buildx":
+        # A client from 23 on: it builds by its plugin, and ours has to find that out.
+        for name, value in _module("docker_engine").buildx(tmp_path / "client").items():
+            monkeypatch.setenv(name, value)
+        chosen = buildkit.command(Engine.connect())
+        assert chosen == buildkit.Command(str(tmp_path / "client/bin/docker"))
+    else:
+        # Debian's own docker command has BuildKit; what else is on PATH may not.
+        program = buildkit.Command(shutil.which("docker", path="/usr/bin"))
+        monkeypatch.setattr(buildkit, "command", lambda _: program if way == "buildkit" else None)
     said = []
     built = build(name=f"shop:{way}", emit=said.append)
     steps = [event for event in said if isinstance(event, Progress) and event.unit == "steps"]
