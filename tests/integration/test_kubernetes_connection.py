@@ -256,3 +256,13 @@ def test_a_node_that_does_not_answer_is_not_the_server(connect, fake, monkeypatc
     lines = [*log_lines(connect(), "a", "training", follow=True, ended=ended)]
     assert lines == [f"(The rest of this log cannot be read: {NODE_AWAY})\n"]
     assert asked[-1] > 4
+
+
+def test_a_kubeconfig_that_is_being_written_is_read_again(connect, fake, tmp_path):
+    made = connect()
+    fake.tokens = {"another"}
+    (tmp_path / "kubeconfig").write_text("")
+    writer = threading.Timer(0.15, fake.kubeconfig, (tmp_path,), {"token": "another"})
+    writer.start()
+    assert made.list(PODS)["items"] == []
+    writer.join()

@@ -6,6 +6,7 @@ requests and answers are plain dicts.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
@@ -258,6 +259,11 @@ class Connection:
     def renew(self) -> None:
         """Read the credentials anew: tokens and certificates expire while runs go on."""
         with self._lock:
+            for pause_s in (0.1, 0.2, 0.5, 1.0):
+                with contextlib.suppress(ContainerizeError):  # its writer may be half done
+                    self._load()
+                    return
+                time.sleep(pause_s)
             self._load()
 
     def _timeout(self) -> float:
