@@ -50,6 +50,18 @@ class Clipper(BaseEstimator, TransformerMixin):
 own = make_pipeline(Clipper(40), FunctionTransformer(scaled), LogisticRegression()).fit(M, y)
 closing = make_pipeline(FunctionTransformer(lambda v: v), LogisticRegression()).fit(M, y)
 unfitted = LogisticRegression()
+Z = pd.DataFrame({
+    "zoned": pd.to_datetime(["2026-01-05", "2026-07-05"]).tz_localize("Europe/Oslo"),
+    "span": pd.to_timedelta([36, 5], "h"), "kind": pd.Categorical(["a", "b"]), "note": pd.Series(["x", None], dtype=object),
+    "small": np.float32([1.5, 2]), "maybe": pd.array([1, None], dtype="Int64"),
+})
+def flat(df):
+    return pd.DataFrame({
+        "hour": df.zoned.dt.tz_convert("UTC").dt.hour, "span": df.span.dt.total_seconds(),
+        "kind": df.kind.cat.codes, "note": df.note.map(lambda one: len(one or "")), "all": df.dtypes.astype(str).str.len().sum(),
+        "small": df.small, "maybe": df.maybe.fillna(-1).astype(float),
+    })
+columns = make_pipeline(FunctionTransformer(flat), LogisticRegression()).fit(Z, [0, 1])
 def total(df): return float((df.age.fillna(0) * df.rooms).sum())
 def judge(df):
     found = pipe.predict_proba(df)[:, 0]
@@ -129,7 +141,7 @@ def sklearn(serving_kernel):
     asked = [
         ("pipe", "X.head()"), "forest", ("texts", "['good', 'very bad']"), ("own", "M[:4]"), "closing", "unfitted",
         ("judge", "X.head()"), ("pipe.predict_proba", "X.head(2)"), ("forest", "M[:2, :1]"), ("pipe", "X[['age']]"),
-        "pipe", ("total", "X.head(3)"),
+        "pipe", ("total", "X.head(3)"), ("columns.decision_function", "Z"),
     ]  # fmt: skip
     keys = [
         "pipe",
@@ -144,6 +156,7 @@ def sklearn(serving_kernel):
         "lacking",
         "bare",
         "total",
+        "columns",
     ]
     found = serving_kernel("serving").save([TABLE, SKLEARN], asked)
     return dict(zip(keys, found, strict=True))
@@ -155,6 +168,11 @@ def sklearn(serving_kernel):
 def test_scikit_learn_answers_in_a_fresh_process(sklearn, name):
     assert len(sklearn[name].tried().answers) >= 2
     assert not sklearn[name].packages() & {*PLOTTING, "tensorflow", "xgboost", "onnxruntime"}
+
+
+def test_columns_of_every_kind_come_back_as_the_model_was_given_them(sklearn):
+    """Times of a zone in winter and summer, spans, categories, missing text, whole numbers with gaps."""
+    assert sklearn["columns"].tried().answers == tuple(sklearn["columns"].answers)
 
 
 def test_scikit_learn_is_saved_by_skops_with_its_own_types(sklearn):

@@ -112,12 +112,24 @@ holder = Holder()
 generator = (n for n in range(3))
 def consumes(x: int): return next(generator)
 def fails(x: int): raise RuntimeError("it never works")
+class Steps:
+    first = 2
+    second = first + 1
+    def plus(self, x: int): return x + self.second + SCALE
+    __call__ = plus
+steps = Steps()
+calls = 5
+def counted(x: int):
+    global calls
+    calls += 1
+    return x + (calls > 5)
 number = 5
 """,
 ]
 GOOD = [
     "predict", "tripled", ("by_lambda", "4"), "even", "service", "service.described", "image",
     "later", "counts", ("any_kind", "{'b': 1, 'a': [2]}"), "partial(make(2))", ("math.sqrt", "2.0"),
+    "steps", "counted",
 ]  # fmt: skip
 BAD = {
     "nothing_here": "no-such-object",

@@ -147,7 +147,7 @@ class Gathered:
             if name == within or name in bound or name in _OF_IPYTHON:
                 continue
             if name not in self.namespace:
-                if sources.is_builtin(name):
+                if sources.is_builtin(name) or name in sources.names_set(text):
                     continue
                 raise _gone(name, within)
             self._bind(name, self.namespace[name], text)

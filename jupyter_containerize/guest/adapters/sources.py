@@ -85,11 +85,15 @@ def names_used(text: str) -> list[str]:
     pending = [whole]
     while pending:
         code = pending.pop()
+        bound: set[str] = made if code is whole else set()  # so far, by a class's own body
         for step in dis.get_instructions(code):
-            if step.opname in _GLOBAL_LOADS:
-                loads.setdefault(str(step.argval).partition(" ")[0])
-            elif step.opname == "STORE_GLOBAL" or (step.opname == "STORE_NAME" and code is whole):
-                made.add(str(step.argval))
+            name = str(step.argval)
+            if step.opname == "STORE_NAME":
+                bound.add(name)
+            elif step.opname in _GLOBAL_LOADS and (
+                step.opname == "LOAD_GLOBAL" or name not in bound
+            ):
+                loads.setdefault(name.partition(" ")[0])
         pending += [one for one in code.co_consts if isinstance(one, types.CodeType)]
     for name in _annotated(text):
         loads.setdefault(name)
@@ -103,6 +107,16 @@ def names_used(text: str) -> list[str]:
         "__annotations__",
     }
     return [name for name in loads if name not in made and name not in hidden]
+
+
+def names_set(text: str) -> set[str]:
+    """Return the global names that functions in `text` bind: they need not exist before."""
+    return {
+        name
+        for node in ast.walk(_parsed(text))
+        if isinstance(node, ast.Global)
+        for name in node.names
+    }
 
 
 def is_builtin(name: str) -> bool:
