@@ -10,6 +10,7 @@ import stat
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -258,11 +259,13 @@ def test_a_node_that_does_not_answer_is_not_the_server(connect, fake, monkeypatc
     assert asked[-1] > 4
 
 
-def test_a_kubeconfig_that_is_being_written_is_read_again(connect, fake, tmp_path):
+def test_a_kubeconfig_that_is_being_written_is_read_again(connect, fake, tmp_path, monkeypatch):
     made = connect()
     fake.tokens = {"another"}
     (tmp_path / "kubeconfig").write_text("")
-    writer = threading.Timer(0.15, fake.kubeconfig, (tmp_path,), {"token": "another"})
-    writer.start()
+    # Its writer goes on while we wait.
+    clock = SimpleNamespace(
+        sleep=lambda _: fake.kubeconfig(tmp_path, token="another"), monotonic=time.monotonic
+    )
+    monkeypatch.setattr(connection, "time", clock)
     assert made.list(PODS)["items"] == []
-    writer.join()
