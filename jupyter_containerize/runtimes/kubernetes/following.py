@@ -91,6 +91,7 @@ class Follower:
 
     def __post_init__(self) -> None:
         self._listening = Listening(self.connection)
+        self._looks_at = time.monotonic() + _LOOK_S
 
     def news(self) -> Iterator[News]:
         """Yield what happens until the work is done. Errors: what the run cannot recover from."""
@@ -116,10 +117,15 @@ class Follower:
             self._listening.over = True
 
     def _next(self) -> Iterator[News]:
+        # By the clock: workers that print all the time must not hide what the others wait for.
+        patience = self._looks_at - time.monotonic()
         try:
-            kind, item = self._listening.news.get(timeout=_LOOK_S)
+            if patience <= 0:
+                raise queue.Empty  # noqa: TRY301 - as if nothing had come
+            kind, item = self._listening.news.get(timeout=patience)
         except queue.Empty:
             yield from self._tell(look=True)
+            self._looks_at = time.monotonic() + _LOOK_S
             return
         if kind == "line":
             yield item
