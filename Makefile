@@ -12,7 +12,7 @@ WORKERS ?= auto
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo panel panel-check test lint types imports unit bench bench-docker bench-serving soak format clean prerequisites debian
+.PHONY: demo panel panel-check test lint types imports unit bench bench-docker bench-serving bench-panel soak format clean prerequisites debian
 .DEFAULT_GOAL := help
 
 help:
@@ -20,7 +20,8 @@ help:
 	@echo "make test    install what the tests need and run lint, types, import contracts and all tests"
 	@echo "make panel   build the JupyterLab panel (Node.js comes from PyPI if it is missing)"
 	@echo "make bench   measure, as ratios within one run (make bench-serving: the service and its peers;"
-	@echo "             make bench-docker, as root: builds and pushes beside Docker's)"
+	@echo "             make bench-docker, as root: builds and pushes beside Docker's;"
+	@echo "             make bench-panel: what the side panel costs the page)"
 	@echo "make soak    ten minutes of load, workers killed, malformed requests"
 	@echo "make format  format the code"
 	@echo "make clean   remove everything that make made"
@@ -119,6 +120,9 @@ bench-docker: $(VENV)/.ready debian
 
 bench-serving: $(VENV)/.ready debian
 	$(VENV)/bin/python benchmarks/serving.py
+
+bench-panel: $(VENV)/.ready $(PANEL) debian
+	$(VENV)/bin/python benchmarks/panel_times.py
 
 soak: $(VENV)/.ready
 	$(VENV)/bin/python benchmarks/service_soak.py --seconds 600

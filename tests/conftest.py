@@ -172,6 +172,12 @@ def browser(require):
     return module
 
 
+@pytest.fixture(scope="session")
+def side_panel():
+    """The module tests/side_panel.py: the panel beside a notebook, and what it needs."""
+    return _module("side_panel")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Keep what the browser showed when a test that has one failed, while it is still open."""

@@ -89,14 +89,24 @@ def execute(
 
 
 def attach(
-    connection_file: str, *, notebook: str = "", timeout_s: float | None = connection.ANSWER_S
+    connection_file: str,
+    *,
+    notebook: str = "",
+    timeout_s: float | None = connection.ANSWER_S,
+    then: Then | None = None,
 ) -> dict[str, Any]:
     """Return the record of the running kernel with this connection file, injecting the probe.
 
-    The probe stays and goes on recording. Errors: `no-such-kernel`, `kernel-not-python`,
-    `kernel-silent`, `kernel-died`, `remote-kernel`, `probe-failed`.
+    The probe stays and goes on recording. `then` is awaited on a kernel whose files are ours and
+    which has run something; the record is read after it. Errors: `no-such-kernel`,
+    `kernel-not-python`, `kernel-silent`, `kernel-died`, `remote-kernel`, `probe-failed`.
     """
-    return _run(_attached(connection_file, notebook, timeout_s))
+    return _run(_attached(connection_file, notebook, timeout_s, then))
+
+
+def has_run(record: Mapping[str, Any]) -> bool:
+    """Whether anything was executed in the kernel of a record."""
+    return bool(record["executions"] or record["history"])
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -161,7 +171,7 @@ async def _imported(file: notebook.NotebookFile, options: CaptureOptions) -> dic
 
 
 async def _attached(
-    connection_file: str, notebook_path: str, timeout_s: float | None
+    connection_file: str, notebook_path: str, timeout_s: float | None, then: Then | None
 ) -> dict[str, Any]:
     client = AsyncKernelClient()
     try:
@@ -177,7 +187,13 @@ async def _attached(
     try:
         installed = connection.call(client, "install", notebook=notebook_path, timeout_s=timeout_s)
         await watching.while_there(client, installed)
-        return await watching.while_there(client, connection.fetch(client, timeout_s=timeout_s))
+        found = await watching.while_there(client, connection.fetch(client, timeout_s=timeout_s))
+        if then is not None and has_run(found):
+            await watching.while_there(client, then(client))
+            found = await watching.while_there(
+                client, connection.fetch(client, timeout_s=timeout_s)
+            )
+        return found
     finally:
         client.stop_channels()
 

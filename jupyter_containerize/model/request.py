@@ -54,14 +54,16 @@ class ServeRequest:
     """Build an inference image of the object that `expression` names in the notebook's kernel.
 
     `saved` is the folder in which a live kernel has saved it already (see `capture.saving`), with
-    its probe `record`; without them the notebook's kernel is started. `example` is an expression
-    too. `compile` is "" or `onnx`. `batches` says that a callable takes rows of several requests.
+    its probe `record`; `connection` is the connection file of a running kernel that is to save it;
+    without them, or if nothing has run there, the notebook's kernel is started. `example` is an
+    expression too. `compile` is "" or `onnx`. `batches` says that a callable takes rows of several requests.
     `packages` are distributions to add. `port` is the one of this machine for `run`, 0 for any.
     """
 
     expression: str = ""
     notebook: str = ""
     record: str = ""
+    connection: str = ""
     saved: str = ""
     front_end: Mapping[str, Any] | None = None
     example: str = ""

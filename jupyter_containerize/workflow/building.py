@@ -199,7 +199,7 @@ def _record(request: BuildRequest, emit: Emit) -> dict[str, Any]:
     if request.connection:
         with step(emit, "execute", "Asking the running kernel") as summary:
             record = kernel.attach(request.connection, notebook=request.notebook, timeout_s=None)
-            ran = bool(record["executions"] or record["history"])
+            ran = kernel.has_run(record)
             summary.text = f"{len(record['modules'])} modules" if ran else "It has run nothing yet"
         if ran:
             return record

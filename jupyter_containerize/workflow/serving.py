@@ -131,7 +131,7 @@ def _saved(request: ServeRequest, folder: str, emit: Emit) -> tuple[dict[str, An
         with open(request.record, "rb") as file:
             record = probe_record.parse(file.read())
     else:
-        record = _executed(request, folder, emit)
+        record = _saved_by_kernel(request, folder, emit)
     with open(os.path.join(folder, saving.SAVED_FILE), encoding="utf-8") as file:
         told = json.load(file)
     if "error" in told:
@@ -148,8 +148,8 @@ def _saved(request: ServeRequest, folder: str, emit: Emit) -> tuple[dict[str, An
     return record, found
 
 
-def _executed(request: ServeRequest, folder: str, emit: Emit) -> dict[str, Any]:
-    """Run the notebook in a kernel of its own, and save the object before that ends."""
+def _saved_by_kernel(request: ServeRequest, folder: str, emit: Emit) -> dict[str, Any]:
+    """Have the running kernel save the object, or, if nothing has run in it, one of our own."""
     from ..capture import connection, kernel  # noqa: PLC0415 - a live kernel's record needs none of it
 
     code = injection.saving_code(
@@ -159,7 +159,18 @@ def _executed(request: ServeRequest, folder: str, emit: Emit) -> dict[str, Any]:
     async def save(client: Any) -> None:
         await connection.execute(client, code, timeout_s=None)
 
-    file = notebook_file.read(request.notebook)
+    if request.connection:
+        with step(
+            emit, "execute", f"Asking the running kernel for {request.expression}"
+        ) as summary:
+            record = kernel.attach(
+                request.connection, notebook=request.notebook, timeout_s=None, then=save
+            )
+            ran = kernel.has_run(record)
+            summary.text = f"{request.expression} as it is now" if ran else "It has run nothing yet"
+        if ran:
+            return record
+    file = notebook_file.given(request.notebook, request.front_end)
     with step(emit, "execute", "Running the notebook") as summary:
         executed = kernel.execute(file, options=request.capture, emit=emit, then=save)
         summary.text = f"{file.name}, {request.expression} saved"

@@ -2,6 +2,7 @@
 
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ServiceManager } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal, type ISignal } from '@lumino/signaling';
 import { chosenBy, DEFAULT_CHOICES, optionsOf, reaches, type Choices } from './choices';
 import { kernelOf, readiness, type Readiness } from './kernel';
@@ -39,9 +40,10 @@ export class ContainerizeModel implements IContainerize {
 
   constructor(
     private readonly services: ServiceManager.IManager,
-    private readonly notebooks: INotebookTracker
+    private readonly notebooks: INotebookTracker,
+    private readonly trans: TranslationBundle
   ) {
-    this.client = new Client(services.serverSettings);
+    this.client = new Client(services.serverSettings, trans);
     this.stream = new EventStream(services.serverSettings);
     this.stream.news.connect((_, news) => this.hear(news));
     this.stream.connection.connect((_, connected) => {
@@ -138,7 +140,7 @@ export class ContainerizeModel implements IContainerize {
         await this.refresh(this.shownView);
       }
     } catch (error) {
-      this.statusProblem = problemIn(error);
+      this.statusProblem = problemIn(error, this.trans);
     }
     this.alter();
   }
@@ -247,7 +249,7 @@ export class ContainerizeModel implements IContainerize {
       this.alter();
       return result;
     } catch (error) {
-      this.problem = problemIn(error);
+      this.problem = problemIn(error, this.trans);
       this.alter();
       return undefined;
     }
@@ -292,7 +294,7 @@ export class ContainerizeModel implements IContainerize {
       this.put({ ...work, job, phase: 'running' });
       this.stream.follow(job.id);
     } catch (error) {
-      this.end({ ...work, progress: { ...NOTHING, problem: problemIn(error) } });
+      this.end({ ...work, progress: { ...NOTHING, problem: problemIn(error, this.trans) } });
     }
   }
 

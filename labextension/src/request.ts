@@ -2,6 +2,7 @@
 
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal, type ISignal } from '@lumino/signaling';
 import type { ContainerEvent, Job, Problem } from './types';
 
@@ -30,7 +31,10 @@ export interface News {
 }
 
 export class Client {
-  constructor(readonly settings: ServerConnection.ISettings) {}
+  constructor(
+    readonly settings: ServerConnection.ISettings,
+    private readonly trans: TranslationBundle
+  ) {}
 
   /** Return the URL of a path of the API. */
   url(...parts: string[]): string {
@@ -61,9 +65,9 @@ export class Client {
       throw new RequestError(
         {
           code: 'server-unreachable',
-          what: 'The Jupyter server does not answer.',
+          what: this.trans.__('The Jupyter server does not answer.'),
           why: String(error),
-          fix: 'See that it still runs; what was started goes on without it.'
+          fix: this.trans.__('See that it still runs; what was started goes on without it.')
         },
         0
       );
@@ -75,37 +79,39 @@ export class Client {
     if (response.ok && data !== null) {
       return data as T;
     }
-    throw new RequestError(problemOf(data, response.status), response.status);
+    throw new RequestError(problemOf(data, response.status, this.trans), response.status);
   }
 }
 
 /** Return the problem that a failed response tells, or the one that its status means. */
-export function problemOf(data: unknown, status: number): Problem {
+export function problemOf(data: unknown, status: number, trans: TranslationBundle): Problem {
   if (typeof data === 'object' && data !== null && 'error' in data) {
     return (data as { error: Problem }).error;
   }
   if (status === 404) {
     return {
       code: 'no-server-extension',
-      what: 'The server has no jupyter-containerize.',
-      why: 'The panel is installed where JupyterLab is, but its server part was not loaded.',
-      fix: 'Run `pip install jupyter-containerize` in the environment of the Jupyter server and restart the server.'
+      what: trans.__('The server has no jupyter-containerize.'),
+      why: trans.__('The panel is installed where JupyterLab is, but its server part was not loaded.'),
+      fix: trans.__(
+        'Run `pip install jupyter-containerize` in the environment of the Jupyter server and restart the server.'
+      )
     };
   }
   if (status === 403) {
     return {
       code: 'not-allowed',
-      what: 'You may not do this on this server.',
-      why: 'The server asked for a login, or its rules do not let you.',
-      fix: 'Log in again, or ask whoever runs the server.'
+      what: trans.__('You may not do this on this server.'),
+      why: trans.__('The server asked for a login, or its rules do not let you.'),
+      fix: trans.__('Log in again, or ask whoever runs the server.')
     };
   }
   const message = (data as { message?: string } | null)?.message;
   return {
     code: 'server-error',
-    what: 'The server met a mistake.',
-    why: `HTTP ${status}${message ? `: ${message}` : ''}`,
-    fix: "Look into the server's log, and please report it."
+    what: trans.__('The server met a mistake.'),
+    why: message ? trans.__('HTTP %1: %2', status, message) : trans.__('HTTP %1', status),
+    fix: trans.__('Look into the server’s log, and please report it.')
   };
 }
 

@@ -1,5 +1,6 @@
 /** Jobs as this page knows them: asked for here, or found when the page came. */
 
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { advance, NOTHING, type Progress } from './progress';
 import { RequestError } from './request';
 import type { Job, Problem } from './types';
@@ -60,14 +61,14 @@ function lastProblem(job: Job): Problem | null {
 }
 
 /** Return what an exception means to a user. */
-export function problemIn(error: unknown): Problem {
+export function problemIn(error: unknown, trans: TranslationBundle): Problem {
   if (error instanceof RequestError) {
     return error.problem;
   }
   return {
     code: 'panel-error',
-    what: 'The panel met a mistake of its own.',
+    what: trans.__('The panel met a mistake of its own.'),
     why: String(error),
-    fix: 'Reload the page; if it stays, please report it.'
+    fix: trans.__('Reload the page; if it stays, please report it.')
   };
 }

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+import uuid
 
 import httpx
 import pytest
@@ -327,7 +328,8 @@ async def _execute(server, kernel, code):
     socket = await websocket_connect(
         f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?token={TOKEN}"
     )
-    header = {"msg_id": code, "msg_type": "execute_request", "session": "s", "username": "u",
+    message_id = uuid.uuid4().hex  # a server refuses the same message twice
+    header = {"msg_id": message_id, "msg_type": "execute_request", "session": "s", "username": "u",
               "version": "5.3", "date": ""}  # fmt: skip
     content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False,
                "stop_on_error": True, "user_expressions": {}}  # fmt: skip
@@ -337,7 +339,10 @@ async def _execute(server, kernel, code):
     )  # fmt: skip
     while True:
         message = json.loads(await socket.read_message())
-        if message["msg_type"] == "execute_reply" and message["parent_header"]["msg_id"] == code:
+        if (
+            message["msg_type"] == "execute_reply"
+            and message["parent_header"]["msg_id"] == message_id
+        ):
             break
     socket.close()
 
@@ -347,24 +352,20 @@ def test_a_model_is_served_and_asked_through_the_server(server, jupyter_servers)
     _write_notebook(
         server, jupyter_servers, "twice.ipynb", "def twice(x: float) -> float:\n    return 2 * x"
     )
+    headers = {"Authorization": f"token {TOKEN}"}
+    kernel = httpx.post(f"{server.url}api/kernels", headers=headers, timeout=180).json()["id"]
     body = {
         "command": "serve",
         "options": {"expression": "twice", "example": "{'x': 4}", "run": True, "detach": True},
-        "notebook": {"path": "twice.ipynb"},
+        "notebook": {"path": "twice.ipynb", "kernel": kernel},
     }
     ended = server.job(body)
+    httpx.delete(f"{server.url}api/kernels/{kernel}", headers=headers, timeout=60)
     assert ended["state"] == "done", ended
+    titles = _started(server, ended)[:2]
+    assert titles == ["Asking the running kernel for twice", "Running the notebook"]
     run = ended["last"]["data"]["run"]["id"]
-    example = server.ask("GET", f"runs/{run}/example").json()["example"]
-    assert example
-    end = time.monotonic() + 180
-    while True:
-        answer = server.ask("POST", f"runs/{run}/predict", {"body": json.dumps(example)})
-        if answer.status_code == 200 and answer.json()["status"] == 200:
-            break
-        assert time.monotonic() < end, answer.text
-        time.sleep(0.2)
-    assert "8" in answer.json()["body"]
+    assert "8" in _answer(server, run)["body"]
     refused = server.ask("POST", f"runs/{run}/predict", {"body": "no JSON"}).json()
     assert refused["status"] in (400, 422)
     usage = server.ask("GET", f"runs/{run}/usage").json()["usage"]
@@ -376,6 +377,56 @@ def test_a_model_is_served_and_asked_through_the_server(server, jupyter_servers)
     answer = server.ask("POST", f"runs/{run}/predict", {"body": "{}"})
     assert answer.status_code >= 400
     assert answer.json()["error"]["code"] in ("no-endpoint", "no-answer")
+
+
+def test_what_the_live_kernel_holds_is_served(server, jupyter_servers, environment):
+    """A kernel without our package saves its object; run anew, the cell would make another one."""
+    jupyter_servers.kernelspec(server.folder, "bare", environment("bare"))
+    source = (
+        "factor = globals().get('factor', 0) + 3\n"
+        "def scaled(x: float) -> float:\n    return factor * x"
+    )
+    document_ = jupyter_servers.notebook(source, kernel="bare")
+    _write_notebook(server, jupyter_servers, "scaled.ipynb", "scaled = 'not what is shown'")
+    headers = {"Authorization": f"token {TOKEN}"}
+    kernel = httpx.post(
+        f"{server.url}api/kernels", headers=headers, json={"name": "bare"}, timeout=180
+    ).json()["id"]
+    body = {
+        "command": "serve",
+        "options": {"expression": "scaled", "example": "{'x': 2}"},
+        "notebook": {"path": "scaled.ipynb", "kernel": kernel, "content": document_},
+    }
+    for _ in range(2):
+        asyncio.run(_execute(server, kernel, source))
+    ended = server.job(body)
+    httpx.delete(f"{server.url}api/kernels/{kernel}", headers=headers, timeout=60)
+    assert ended["state"] == "done", ended
+    assert _started(server, ended)[0] == "Asking the running kernel for scaled"
+    assert "Running the notebook" not in _started(server, ended)
+    image = ended["last"]["data"]["image"]["digest"]
+    ran = server.job({"command": "run", "options": {"image": image, "detach": True}})
+    run = ran["last"]["data"]["run"]["id"]
+    answer = _answer(server, run)
+    server.job({"command": "stop", "options": {"run": run}})
+    assert json.loads(answer["body"]) == {"outputs": {"prediction": 12}}
+
+
+def _started(server, job):
+    events = _events(server, job["id"])
+    return [event["title"] for event in events if event["is"] == "step-started"]
+
+
+def _answer(server, run):
+    """What a service answers to its example, once it is ready."""
+    example = json.dumps(server.ask("GET", f"runs/{run}/example").json()["example"])
+    end = time.monotonic() + 180
+    while True:
+        answer = server.ask("POST", f"runs/{run}/predict", {"body": example})
+        if answer.status_code == 200 and answer.json()["status"] == 200:
+            return answer.json()
+        assert time.monotonic() < end, answer.text
+        time.sleep(0.2)
 
 
 # -- events -----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,6 +32,8 @@ _MOST_BYTES = 4 << 20
 _MOST_LOG_LINES = 200
 _MOST_FOLLOWED = 32
 _MOST_MESSAGE_BYTES = 4096
+#: The websocket's code for a server that met a mistake (RFC 6455, 7.4.1).
+_MISTAKE = 1011
 
 _MESSAGE = {
     "type": "object",
@@ -72,8 +75,8 @@ class Events(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):  # typ
         super().open(*arguments, **keywords)
         loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(self._tell_events()),
-            loop.create_task(self._tell_changes()),
+            loop.create_task(self._or_close(self._tell_events())),
+            loop.create_task(self._or_close(self._tell_changes())),
         ]
 
     def on_close(self) -> None:
@@ -92,6 +95,14 @@ class Events(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):  # typ
         self._followed.pop(data.get("unfollow", ""), None)
         if "follow" in data and len(self._followed) < _MOST_FOLLOWED:
             self._followed[data["follow"]] = data.get("after", 0)
+
+    async def _or_close(self, telling: Coroutine[Any, Any, None]) -> None:
+        """Tell; where that fails, close: the page then comes again, and does not wait for ever."""
+        try:
+            await telling
+        except Exception:
+            self.log.exception("jupyter-containerize: events cannot be told")
+            self.close(_MISTAKE)
 
     async def _tell_events(self) -> None:
         loop = asyncio.get_running_loop()

@@ -14,6 +14,7 @@ from .handlers import handlers
 from .routes import PREFIX
 
 _THREADS = 8
+_LISTENERS = 4
 
 
 def load(server: Any) -> None:
@@ -27,5 +28,7 @@ def load(server: Any) -> None:
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="containerize")
     base = server.web_app.settings["base_url"]
     rules = handlers(api, pool, base)
-    events = (f"{re.escape(base)}{PREFIX}/events", Events, {"api": api, "pool": pool})
+    # Of their own: requests that take long (`doctor`, a search) must not hold up what jobs say.
+    listeners = ThreadPoolExecutor(_LISTENERS, thread_name_prefix="containerize-events")
+    events = (f"{re.escape(base)}{PREFIX}/events", Events, {"api": api, "pool": listeners})
     server.web_app.add_handlers(".*$", [*rules, events])

@@ -30,10 +30,11 @@ export const panel: JupyterFrontEndPlugin<IContainerize> = {
     settings: ISettingRegistry | null,
     restorer: ILayoutRestorer | null
   ): IContainerize => {
-    const model = new ContainerizeModel(app.serviceManager, notebooks);
+    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    const model = new ContainerizeModel(app.serviceManager, notebooks, trans);
     const widget = new ContainerizePanel({
       model,
-      trans: (translator ?? nullTranslator).load(DOMAIN),
+      trans,
       mend: remedy => {
         void model.attempt(() => mend(remedy, model, app.commands));
       },

@@ -1,5 +1,6 @@
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { ServerConnection, ServiceManager } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -14,6 +15,9 @@ import { ContainerizeModel } from '../model';
 import { problemOf } from '../request';
 import type { Job } from '../types';
 
+const trans = {
+  __: (text: string, ...values: unknown[]) => text.replace(/%(\d)/g, (_, place) => String(values[Number(place) - 1]))
+} as unknown as TranslationBundle;
 let answer: (url: string, init: RequestInit) => Promise<Response>;
 let asked: { url: string; body: unknown }[] = [];
 let sockets: FakeSocket[] = [];
@@ -83,7 +87,7 @@ function opened(path = 'a.ipynb'): ContainerizeModel {
     serverSettings: settings,
     contents: { localPath: (text: string) => text, driveName: () => '' }
   } as unknown as ServiceManager.IManager;
-  return new ContainerizeModel(services, tracker as unknown as INotebookTracker);
+  return new ContainerizeModel(services, tracker as unknown as INotebookTracker, trans);
 }
 
 beforeEach(() => {
@@ -241,7 +245,7 @@ describe('answers that are no answers', () => {
   });
 
   it('others have a reason too', () => {
-    expect(problemOf(null, 403).code).toBe('not-allowed');
-    expect(problemOf({ message: 'x' }, 500).why).toBe('HTTP 500: x');
+    expect(problemOf(null, 403, trans).code).toBe('not-allowed');
+    expect(problemOf({ message: 'x' }, 500, trans).why).toBe('HTTP 500: x');
   });
 });

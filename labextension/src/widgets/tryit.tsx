@@ -28,7 +28,7 @@ export function TryIt(props: ViewProps & { run: RunRow }): React.ReactElement {
       setProblem(null);
       setAnswer(await model.client.post<Answer>(['runs', run.id, 'predict'], { body }));
     } catch (error) {
-      setProblem(problemIn(error));
+      setProblem(problemIn(error, trans));
     }
   };
   return (

@@ -1,0 +1,142 @@
+"""The side panel beside a notebook, as tests and benchmarks drive it; what they need around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+UV = [sys.executable, "-m", "uv"]
+VERDICT = '[data-code^="verdict-"]'
+#: What capture, build and run together may take on a busy machine.
+BUILD_S = 400
+
+
+def make_wheel(folder):
+    """Build the wheel as a release has it, from this checkout and its built panel."""
+    subprocess.run([*UV, "build", "-q", "--wheel", "-o", str(folder), str(ROOT)], check=True)
+    return next(Path(folder).glob("*.whl"))
+
+
+def new_environment(folder, *wheels):
+    """Make an environment as a user has it, JupyterLab, Notebook and these wheels, without Node.js."""
+    python = Path(folder) / "bin" / "python"
+    subprocess.run([*UV, "venv", "-q", "--clear", str(folder)], check=True)
+    subprocess.run(
+        [*UV, "pip", "install", "-q", "--python", str(python), *map(str, wheels), "jupyterlab",
+         "notebook", "ipykernel"],
+        check=True, env={**os.environ, "PATH": "/nonexistent"},
+    )  # fmt: skip
+    return str(python)
+
+
+class Panel:
+    """The panel beside a notebook."""
+
+    def __init__(self, tab):
+        self.tab, self.page = tab, tab.page
+
+    @property
+    def node(self):
+        return self.page.locator("#jupyter-containerize-panel")
+
+    def open(self, address):
+        self.tab.open(f"{address}&reset")  # JupyterLab would open what other tests had open
+        self.page.keyboard.press("Escape")
+        self.show()
+
+    def show(self):
+        if not self.node.is_visible():
+            self.page.keyboard.press("Control+Alt+k")
+        self.node.wait_for(state="visible")
+
+    def reload(self):
+        """Reload the page. JupyterLab remembers a moment later that the panel was open, or not yet."""
+        self.page.reload()
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self.show()
+
+    def button(self, name):
+        return self.node.locator(f'[data-name="{name}"]').first
+
+    def code(self, code, **keywords):
+        found = self.node.locator(f'[data-code="{code}"]').first
+        found.wait_for(**keywords)
+        return found
+
+    def build(self):
+        self.button("build").click()
+
+    def verdict(self, timeout_s=BUILD_S):
+        found = self.node.locator(VERDICT).first
+        found.wait_for(timeout=timeout_s * 1000)
+        return found.get_attribute("data-code").removeprefix("verdict-")
+
+    def view(self, name):
+        self.node.get_by_role("tab", name=name, exact=True).click()
+
+    def ended(self, timeout_s=BUILD_S):
+        self.node.locator('[data-phase="ended"]').wait_for(timeout=timeout_s * 1000)
+
+    def run_id(self):
+        return re.search(r"run (\w{8}) ", self.node.inner_text())[1]
+
+
+def until_there(name, *, then="print('went on')"):
+    """Source of a cell that lasts until a file is there, which the image then has too."""
+    return (
+        "import time\nwhile True:\n    try:\n"
+        f"        open('{name}').close()\n        break\n"
+        f"    except OSError:\n        time.sleep(0.1)\n{then}"
+    )
+
+
+#: Scrolls an element through, a frame at a time; returns at p95 milliseconds in the handler, and
+#: until the rows of the new place are in the page; and the most rows.
+SCROLL = """async element => {
+  const times = []; const drawn = []; let rows = 0;
+  for (let step = 0; step < 120; step += 1) {
+    const begun = performance.now();
+    const changed = new Promise(done => {
+      const seen = new MutationObserver(() => { seen.disconnect(); done(performance.now() - begun); });
+      seen.observe(element, {subtree: true, childList: true, attributes: true, characterData: true});
+      setTimeout(() => { seen.disconnect(); done(null); }, 500);
+    });
+    const before = element.scrollTop;
+    element.scrollTop += element.clientHeight * 0.7;
+    const moved = element.scrollTop !== before;
+    element.dispatchEvent(new Event('scroll'));
+    times.push(performance.now() - begun);
+    if (moved) {
+      const took = await changed;
+      if (took !== null) drawn.push(took);
+    } else {
+      element.scrollTop = 0;
+    }
+    await new Promise(requestAnimationFrame);
+    rows = Math.max(rows, element.querySelectorAll('.jp-Containerize-row').length);
+  }
+  const p95 = list => list.sort((a, b) => a - b)[Math.floor(list.length * 0.95)];
+  return {p95: p95(times), drawn: p95(drawn), rows};
+}"""
+
+
+def many_runs(store, template, count, lines):
+    """Write runs that ended, the newest with a log of many lines."""
+    template = json.loads((store / "runs" / template / "run.json").read_text())
+    for number in range(count):
+        folder = store / "runs" / f"many{number:04}"
+        (folder / "outputs").mkdir(parents=True)
+        started = template["started_at"] + number
+        record = {**template, "id": folder.name, "started_at": started, "ended_at": started + 1,
+                  "log": str(folder / "log"), "outputs": str(folder / "outputs")}  # fmt: skip
+        (folder / "run.json").write_text(json.dumps(record))
+        (folder / "lock").touch()
+        (folder / "log").write_text("one line\n")
+    with open(store / "runs" / f"many{count - 1:04}" / "log", "w") as log:
+        log.writelines(f"line {number} of the log\n" for number in range(lines))
