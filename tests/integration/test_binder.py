@@ -9,14 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).parents[2]
 BINDER = REPOSITORY / "binder"
 
 
-@pytest.mark.skipif(not shutil.which("git"), reason="git tells which files are the repository's")
-def test_what_binder_does_after_its_build_installs_package_widget_and_panel(tmp_path):
+def test_what_binder_does_after_its_build_installs_package_widget_and_panel(require, tmp_path):
+    require(shutil.which("git"), "git, which tells what is the repository's")
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True
     )

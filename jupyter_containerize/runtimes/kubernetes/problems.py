@@ -16,6 +16,8 @@ _FORBIDDEN = re.compile(
 )
 
 _RIGHTS = re.compile(r'[Uu]ser "[^"]*" cannot ')
+_WEBHOOK = "failed calling webhook"
+_UNKNOWN_FIELD = "field not declared in schema"
 _RULE = re.compile(r"is forbidden|violates PodSecurity|admission|denied the request")
 
 
@@ -88,10 +90,6 @@ def refused(
             "fix": "Try again later; if it stays so, show this to who runs the cluster.",
         }
     return Refused(code, status=status, reason=reason, **words)
-
-
-_WEBHOOK = "failed calling webhook"
-_UNKNOWN_FIELD = "field not declared in schema"
 
 
 def is_lasting(status: int, message: str) -> bool:

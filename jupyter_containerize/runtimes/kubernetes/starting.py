@@ -18,6 +18,9 @@ from .problems import Refused, too_old
 
 Json = dict[str, Any]
 
+#: Kinds whose template is a pod, which can be asked for.
+_WITH_PODS = ("Job", "Deployment")
+
 _POD_FAILURE_POLICY = (1, 26)
 _BACKOFF_PER_INDEX = (1, 29)
 _SUCCESS_POLICY = (1, 31)
@@ -91,9 +94,6 @@ def _pods_of(owner: Json) -> list[Json]:
     metadata = {**template["metadata"], "generateName": f"{owner['metadata']['name']}-"}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
     return [copy.deepcopy(pod)]
-
-
-_WITH_PODS = ("Job", "Deployment")
 
 
 def check_version(connection: Connection, spec: RunSpec) -> None:
