@@ -187,8 +187,9 @@ def _parents(layer: LayerPlan) -> set[str]:
 def _in_parallel(jobs: Sequence[Callable[[], Layer]], cancel: threading.Event) -> list[Layer]:
     """Run all jobs, two at a time; after the first failure or an interrupt stop the others."""
     with ThreadPoolExecutor(max_workers=_LAYERS_AT_ONCE) as pool:
-        futures = [pool.submit(job) for job in jobs]
         try:
+            # In here too: the first job runs already while the others are handed in.
+            futures = [pool.submit(job) for job in jobs]
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             failures = [failure for future in done if (failure := future.exception()) is not None]
         except BaseException:

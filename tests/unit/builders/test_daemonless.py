@@ -192,6 +192,21 @@ def test_interrupting_leaves_nothing(store, package, monkeypatch):
     assert store.images() == ()
 
 
+def test_interrupting_while_the_jobs_are_handed_in(monkeypatch):
+    """The first job runs by then; without a word to it the pool would wait for its end."""
+    cancel = threading.Event()
+    submit = layers_module.ThreadPoolExecutor.submit
+
+    def interrupted(pool, job):
+        submit(pool, lambda: cancel.wait(60))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(layers_module.ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        layers_module._in_parallel([lambda: None] * 2, cancel)
+    assert cancel.is_set()
+
+
 def test_checks():
     [check] = DaemonlessBuilder().checks()
     assert check.works

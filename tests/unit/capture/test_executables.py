@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,12 @@ def test_the_kernels_python_is_in_the_base(find):
 def test_another_python_is_a_warning(find, require):
     require(os.path.exists("/usr/bin/python3"), "Debian's Python")
 
-    _, (finding,) = find("/usr/bin/python3", interpreter=this_python())
+    kernel = replace(
+        this_python(),
+        executable="/opt/kernel/bin/python3",
+        real_executable="/opt/kernel/bin/python3",
+    )
+    _, (finding,) = find("/usr/bin/python3", interpreter=kernel)
 
     assert finding.code == "other-python"
     assert "/usr/bin/python3" in finding.why
