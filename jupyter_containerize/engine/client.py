@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -65,11 +65,11 @@ class Engine:
                 return None
             return found
 
-    def image_layers(self) -> Iterator[tuple[str, ...]]:
-        """Yield the diff IDs, lowest first, of each image that the engine has, newest first."""
+    def image_layers(self, first: Collection[str] = ()) -> Iterator[tuple[str, ...]]:
+        """Yield the diff IDs, lowest first, of each image that the engine has: `first` those so named."""
         with self._explained("listing images"):
-            listed = sorted(self._client.images(), key=lambda one: -int(one.get("Created") or 0))
-        for row in listed:
+            listed = self._client.images()
+        for row in sorted(listed, key=lambda one: set(first).isdisjoint(one.get("RepoTags") or ())):
             found = self.image(row["Id"])
             if found is not None:
                 yield tuple((found.get("RootFS") or {}).get("Layers") or ())

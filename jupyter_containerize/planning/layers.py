@@ -16,10 +16,10 @@ from ..model.snapshot import Distribution
 
 #: A distribution from this size on has a layer of its own ...
 LARGE_BYTES = 10_000_000
-#: ... the others go into this many groups: those that are the same on every platform, so that
-#: their layers are, and those that are compiled.
-PURE_GROUPS, COMPILED_GROUPS = 4, 2
-GROUPS = PURE_GROUPS + COMPILED_GROUPS
+#: ... the others go into this many groups: those that are compiled, and above them, as they are
+#: more and so change sooner, those that are the same on every platform, so that their layers are.
+COMPILED_GROUPS, PURE_GROUPS = 2, 4
+GROUPS = COMPILED_GROUPS + PURE_GROUPS
 #: Layers that are not distributions': base, libraries, programs, local code, data, guest,
 #: links, notebook; and the group of what changes seldom.
 _OTHER_LAYERS = 9
@@ -77,14 +77,14 @@ def _bucket(distribution: Distribution) -> int:
     """Return the group of a distribution: by facts of its own alone, evenly spread."""
     spread = hashlib.sha256(distribution.key.encode()).digest()[0]
     if distribution.pure:
-        return spread % PURE_GROUPS + 1
-    return spread % COMPILED_GROUPS + PURE_GROUPS + 1
+        return COMPILED_GROUPS + spread % PURE_GROUPS + 1
+    return spread % COMPILED_GROUPS + 1
 
 
 def _title(number: int) -> str:
-    if number <= PURE_GROUPS:
-        return f"packages, group {number}"
-    return f"compiled packages, group {number - PURE_GROUPS}"
+    if number <= COMPILED_GROUPS:
+        return f"compiled packages, group {number}"
+    return f"packages, group {number - COMPILED_GROUPS}"
 
 
 def layer(

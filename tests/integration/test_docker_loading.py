@@ -62,3 +62,20 @@ def test_where_the_engine_has_less_than_it_seemed_the_whole_image_is_sent(place,
     loaded = loading.run()
     assert loaded.sent_layers == 2
     assert engine.image(loaded.id)
+
+
+@pytest.mark.parametrize("place", ["docker_engine"], indirect=True)  # it knows chains, not layers
+def test_images_are_looked_at_only_until_little_is_left_to_send(place, tmp_path, monkeypatch):
+    _, _, load, _ = place
+    middle = {"/opt/large": str(tmp_path).encode() * 40_000}
+    for n in range(4):
+        load({"/opt/else": b"%d" % n}, name=f"else:{n}")[1].run()
+    load(middle, {"/opt/cells": b"one"}, name="looked:1")[1].run()
+    image, loading = load(middle, {"/opt/cells": b"two"}, name="looked:1")
+    looked = []
+    inspect = Engine.image
+    monkeypatch.setattr(
+        Engine, "image", lambda self, name: looked.append(name) or inspect(self, name)
+    )
+    assert loading.known_layers() == {one.diff_id for one in image.layers[:-1]}
+    assert len(looked) == 1

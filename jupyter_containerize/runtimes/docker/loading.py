@@ -23,6 +23,8 @@ from ...oci.store import Store
 #: Which of the engine's complaints more bytes cannot mend.
 _FINAL = ("engine-no-space", "no-engine", "engine-lost", "engine-permission")
 _PROGRESS_BYTES = 16 << 20
+#: Less than this is sent sooner than one more of the engine's images is looked at.
+_LITTLE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,9 @@ class Loading:
             there = {diff_id for layers in self.engine.image_layers() for diff_id in layers}
             return frozenset(there.intersection(ours))
         shared = 0
-        for layers in self.engine.image_layers():
+        for layers in self.engine.image_layers(first=self.image.names):
             shared = max(shared, _common(ours, layers))
-            if shared == len(ours):
+            if sum(layer.size_bytes for layer in self.image.layers[shared:]) < _LITTLE_BYTES:
                 break
         return frozenset(ours[:shared])
 
