@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -87,6 +88,23 @@ def fake_cluster():
 def cluster_lab():
     """The module tests/cluster_lab.py: what tests of clusters share."""
     return _module("cluster_lab")
+
+
+@pytest.fixture
+def scripted_lab(fake_cluster, cluster_lab, tmp_path, monkeypatch):
+    """A `ScriptedLab` of tests/cluster_lab.py: what happens in minutes happens in moments."""
+    modules = {
+        name: importlib.import_module(f"jupyter_containerize.runtimes.kubernetes.{name}")
+        for name in ("away", "connection", "following", "placing", "streams")
+    }
+    placing, following = modules["placing"], modules["following"]
+    monkeypatch.setattr(placing, "loader_of", lambda _: placing.Loader("kind", ("true",)))
+    monkeypatch.setattr(following, "_LOOK_S", 0.05)
+    monkeypatch.setattr(following, "_PATIENCE_S", 0.3)
+    for name in ("away", "connection", "streams"):
+        monkeypatch.setattr(modules[name], "PATIENCE_S", 10.0)
+    with fake_cluster.FakeCluster() as fake:
+        yield cluster_lab.ScriptedLab(fake, fake_cluster, tmp_path)
 
 
 @pytest.fixture(scope="session")

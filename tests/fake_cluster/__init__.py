@@ -5,7 +5,8 @@ against the official schemas, and the real kubectl is tested against it.
 """
 
 from . import objects, schemas
-from .nodes import ProcessNode, ScriptedNode
-from .server import CARRIERS, FakeCluster
+from .nodes import ScriptedNode
+from .processes import ProcessNode
+from .server import CARRIERS, FakeCluster, node
 
-__all__ = ["CARRIERS", "FakeCluster", "ProcessNode", "ScriptedNode", "objects", "schemas"]
+__all__ = ["CARRIERS", "FakeCluster", "ProcessNode", "ScriptedNode", "node", "objects", "schemas"]

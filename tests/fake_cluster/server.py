@@ -89,7 +89,10 @@ class FakeCluster:
             "contexts": [{"name": context, "context": chosen}],
             "current-context": context,
         }
-        path.write_text(json.dumps(document))
+        # At once: who reads it while it is written is a test of its own.
+        half = folder / "kubeconfig.new"
+        half.write_text(json.dumps(document))
+        half.replace(path)
         return path
 
     # -- faults --------------------------------------------------------------------------
@@ -305,14 +308,20 @@ def _handler(fake):
                 for refusal in fake.controllers.pod_admission if kind == "Pod" else ():
                     if message := refusal(body):
                         raise StatusError(403, "Forbidden", message)
+                if kind == "Job":
+                    _drop_newer(body["spec"], fake.version)
             objects = fake.objects
             if method == "POST":
                 made = objects.create(collection, body, dry_run=dry_run)
-                fake.objects.owners.setdefault(made["metadata"]["uid"], {})
+                by = query.get("fieldManager", ["unknown"])[0]
+                objects.owners.setdefault(made["metadata"]["uid"], {})[by] = {}
             elif content == "application/apply-patch+yaml":
                 manager = query["fieldManager"][0]
                 force = query.get("force", [""])[0] == "true"
                 made = objects.apply(collection, name, manager, body, force=force, dry_run=dry_run)
+                managers = {manager, *objects.owners.get(made["metadata"]["uid"], {})}
+                managed = [{"manager": one, "operation": "Apply"} for one in sorted(managers)]
+                made = {**made, "metadata": {**made["metadata"], "managedFields": managed}}
             elif method == "PUT":
                 made = objects.update(collection, name, lambda _: body, dry_run=dry_run)
             else:
@@ -443,7 +452,7 @@ def _handler(fake):
             port = int(query["ports"][0])
             for number in (0, 1):
                 channel.send(bytes([number]) + port.to_bytes(2, "little"))
-            with socket.create_connection(fake.kubelet.address(pod, port)) as inside:
+            with fake.kubelet.connect(pod, port) as inside:
 
                 def back():
                     with contextlib.suppress(OSError):
@@ -515,6 +524,16 @@ def _validate(fake, body, group, kind):
     text = problem({"apiVersion": group, "kind": kind, **body}, fake.version)
     if text:
         raise StatusError(422, "Invalid", f"{kind} is invalid: {text}")
+
+
+#: Fields that servers know before they have their feature: they drop them, and say nothing.
+_GATED = {"podFailurePolicy": (1, 26), "backoffLimitPerIndex": (1, 29), "successPolicy": (1, 31)}
+
+
+def _drop_newer(spec, version):
+    for field, since in _GATED.items():
+        if version < since:
+            spec.pop(field, None)
 
 
 def _discovery(fake, path):

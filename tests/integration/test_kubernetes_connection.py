@@ -269,3 +269,22 @@ def test_a_kubeconfig_that_is_being_written_is_read_again(connect, fake, tmp_pat
     )
     monkeypatch.setattr(connection, "time", clock)
     assert made.list(PODS)["items"] == []
+
+
+def test_credentials_that_are_renewed_after_their_end_are_waited_for(
+    connect, fake, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(connection, "_LOGIN_PATIENCE_S", 60.0)
+    made = connect()
+    made.get(paths.VERSION)
+    fake.tokens = {"another"}
+    threading.Timer(0.5, fake.kubeconfig, (tmp_path,), {"token": "another"}).start()
+    assert made.list(PODS)["items"] == []
+
+
+def test_credentials_that_were_never_good_are_not_waited_for(connect, fake):
+    fake.tokens = {"another"}
+    with pytest.raises(ContainerizeError) as caught:
+        connect().list(PODS)
+    assert caught.value.code == "cluster-login"
+    assert len(fake.calls) == 2

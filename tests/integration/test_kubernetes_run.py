@@ -105,7 +105,7 @@ class Cluster:
                     with tarfile.open(fileobj=archive.extractfile(layer)) as content:
                         content.extractall(rootfs, filter="tar")
             values = dict(pair.split("=", 1) for pair in config["config"].get("Env") or ())
-            self.images[entry["RepoTags"][0]] = (str(rootfs), values)
+            self.images[entry["RepoTags"][0]] = ([str(rootfs)], values)
 
     def run(self, *words, check=True):
         done = subprocess.run(

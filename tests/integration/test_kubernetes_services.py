@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,7 @@ class Lab:
     """A store with the images `one`, `two` and `broken`, and a fake cluster that serves them."""
 
     def __init__(self, fake, kit, shared, folder):
-        self.fake = fake
+        self.fake, self.kit = fake, kit
         self.store = Store.open(str(folder / "store"))
         self.runtime = KubernetesRuntime()
         self.kubeconfig = str(fake.kubeconfig(folder, context="kind-test"))
@@ -123,6 +124,28 @@ def test_an_image_that_does_not_become_ready_is_rolled_back(lab):
         assert time.monotonic() < until, lab.served()
         time.sleep(0.05)
     assert lab.runtime.get(run.id, store=lab.store).spec.image_name == "one:1"
+
+
+def test_an_update_that_is_refused_is_told_before_anything_is_pushed(lab):
+    run = lab.serve()
+    denied = lab.kit.objects.StatusError(
+        400, "BadRequest", 'admission webhook "x" denied the request: no'
+    )
+
+    def rule(method, kind, body):
+        raise denied
+
+    lab.fake.admission.append(rule)
+    spec = lab.spec("two")
+    far = replace(spec, cluster=replace(spec.cluster, registry="registry.invalid/team"))
+    with pytest.raises(ContainerizeError) as caught:
+        lab.runtime.update(run.id, far, store=lab.store, emit=ignore)
+    assert caught.value.code == "admission-refused"  # and not that the registry is nowhere
+    lab.fake.admission.clear()
+    with pytest.raises(ContainerizeError) as caught:
+        lab.runtime.update(run.id, far, store=lab.store, emit=ignore)
+    assert "registry.invalid" in f"{caught.value.what} {caught.value.why}"
+    assert lab.served() == {guest("one")}
 
 
 def test_a_service_that_never_becomes_ready_is_stopped(lab):

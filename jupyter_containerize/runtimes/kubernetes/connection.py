@@ -37,6 +37,8 @@ _FIRST_TIMEOUT_S = 10.0
 _TIMEOUT_S = 30.0
 #: How long a cluster that we have spoken to may be away before we give up.
 PATIENCE_S = 120.0
+#: How long who renews credentials may come after their end; only credentials that were good are waited for.
+_LOGIN_PATIENCE_S = 5.0
 #: How long a part of the cluster may fail (a webhook, a quota that others change): soon told.
 _PART_PATIENCE_S = 10.0
 _AGAIN = (429, 500, 502, 503, 504)
@@ -55,6 +57,7 @@ class Connection:
         self._patience_s = patience_s
         self._lock = threading.Lock()
         self._known = False
+        self._welcome = False
         #: How many requests were made, for who wants to know what we cost a cluster.
         self.calls = 0
         self._load()
@@ -162,7 +165,7 @@ class Connection:
         data = None if body is None else json.dumps(body).encode()
         began = time.monotonic()
         until = began + self._patience_s
-        renewed = False
+        renewed_at: float | None = None
         pause_s = 0.2
         while True:
             try:
@@ -174,10 +177,13 @@ class Connection:
                 pause_s = _wait(pause_s)
                 continue
             self._known = True
-            if status == 401 and not renewed:  # noqa: PLR2004 - HTTP's number
-                renewed = True
+            if status == 401 and self._may_be_renewed(renewed_at):  # noqa: PLR2004 - HTTP's number
+                if renewed_at is not None:
+                    pause_s = _wait(pause_s)
+                renewed_at = renewed_at or time.monotonic()
                 self.renew()
                 continue
+            self._welcome = self._welcome or status != 401  # noqa: PLR2004 - HTTP's number
             if time.monotonic() < _limit(status, text, began, until):
                 pause_s = _wait(pause_s, answer.headers.get("Retry-After"))
                 continue
@@ -265,6 +271,10 @@ class Connection:
                     return
                 time.sleep(pause_s)
             self._load()
+
+    def _may_be_renewed(self, since: float | None) -> bool:
+        """Tell whether it is worth to read the credentials anew, as was first done at `since`."""
+        return since is None or (self._welcome and time.monotonic() - since < _LOGIN_PATIENCE_S)
 
     def _timeout(self) -> float:
         return _TIMEOUT_S if self._known else _FIRST_TIMEOUT_S

@@ -48,12 +48,7 @@ def refused(
         code = "no-such-object"
         words = {"what": f"{what} is not in namespace {namespace}.", "why": message}
     elif status == 409 and "Apply failed with" in message:  # noqa: PLR2004 - HTTP's number
-        code = "owned-by-another"
-        words = {
-            "what": f"{what} is there already, and somebody else decides about it.",
-            "why": message,
-            "fix": "Choose another name, or let its owner remove it; we overwrite nothing of others.",
-        }
+        code, words = "owned-by-another", _owned(what, message)
     elif status == 409:  # noqa: PLR2004 - HTTP's number
         code = "cluster-conflict"
         words = {
@@ -90,6 +85,26 @@ def refused(
             "fix": "Try again later; if it stays so, show this to who runs the cluster.",
         }
     return Refused(code, status=status, reason=reason, **words)
+
+
+def owned_by_another(what: str, managers: Sequence[str]) -> Refused:
+    """Return the error for an object that others made: what an apply would mix with ours."""
+    words = _owned(what, f"It was made by {', '.join(managers)}.")
+    return Refused("owned-by-another", status=409, reason="Conflict", **words)
+
+
+def _owned(what: str, why: str) -> dict[str, str]:
+    return {
+        "what": f"{what} is there already, and somebody else decides about it.",
+        "why": why,
+        "fix": "Choose another name, or let its owner remove it; we overwrite nothing of others.",
+    }
+
+
+def lacks_field(message: str, name: str) -> bool:
+    """Tell whether a refusal says that the server knows no field `spec.name`."""
+    unknown = _UNKNOWN_FIELD in message or "unknown field" in message
+    return unknown and f"spec.{name}" in message
 
 
 def is_lasting(status: int, message: str) -> bool:

@@ -34,16 +34,17 @@ _TROUBLE_S = 60.0
 
 
 def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, emit: Emit) -> Json:
-    """Create the service's objects; return the Deployment. Errors: `name-taken`, the cluster's."""
+    """Create the service's objects; return their owner. Errors: `name-taken`, the cluster's."""
     run_id = secrets.token_hex(4)
     name = dns_label(spec.cluster.serving.name or title_of(spec.image_name))
-    there = connection.find(_path(connection, name))
-    if there is not None:
-        raise _taken(there, name)
     expected = placing.expected(image, spec, connection)
-    starting.dry_run(connection, manifests(spec, expected, name, run_id))
+    planned = manifests(spec, expected, name, run_id)
+    there = connection.find(paths.of(planned[0], connection.namespace))
+    if there is not None:
+        raise _taken(planned[0]["kind"], there, name)
+    starting.dry_run(connection, planned)
     placed = placing.place(image, spec, connection, store=store, emit=emit)
-    return starting.create(connection, manifests(spec, placed, name, run_id))
+    return starting.create(connection, manifests(spec, placed, name, run_id), emit)
 
 
 def manifests(spec: RunSpec, image: PodImage, name: str, run_id: str) -> list[Json]:
@@ -63,18 +64,20 @@ def _path(connection: Connection, name: str) -> str:
     return f"{paths.collection(*paths.DEPLOYMENTS, connection.namespace)}/{name}"
 
 
-def _taken(there: Json, name: str) -> ContainerizeError:
+def _taken(kind: str, there: Json, name: str) -> ContainerizeError:
     labels = there["metadata"].get("labels") or {}
-    if labels.get("app.kubernetes.io/managed-by") == MANAGER:
-        run_id = labels.get(LABEL_RUN, "")
+    if labels.get("app.kubernetes.io/managed-by") == MANAGER and labels.get(LABEL_RUN):
+        run_id = labels[LABEL_RUN]
+        update = f"Update it: jupyter containerize update {run_id} IMAGE. Or choose --name NAME."
+        remove = f"Remove it: jupyter containerize rm {run_id}. Or choose --name NAME."
         return ContainerizeError(
             "name-taken",
             what=f"A service {name} is there already: run {run_id}.",
-            fix=f"Update it: jupyter containerize update {run_id} IMAGE. Or choose --name NAME.",
+            fix=update if kind == "Deployment" else remove,
         )
     return ContainerizeError(
         "name-taken",
-        what=f"A Deployment {name} is there already, and it is not ours.",
+        what=f"{kind} {name} is there already, and it is not ours.",
         why=f"It is managed by {labels.get('app.kubernetes.io/managed-by') or 'somebody else'}.",
         fix="Choose another name: --name NAME",
     )
@@ -207,7 +210,7 @@ class ServiceRun:
         expected = placing.expected(image, spec, self.connection)
         asked = manifests(spec, expected, self.name, self.id)[0]
         self._keep_replicas(asked)
-        starting.dry_run(self.connection, [asked])
+        starting.dry_run(self.connection, [asked], new=False)
         placed = placing.place(image, spec, self.connection, store=self.store, emit=emit)
         changed = manifests(spec, placed, self.name, self.id)[0]
         self._keep_replicas(changed)

@@ -5,32 +5,65 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ...errors import ContainerizeError
-from ...model.cluster import Scheduling
-from ...model.run import RunSpec
+from ...model.event import Emit
 from . import paths, story
 from .connection import Connection
 from .manifests.names import MANAGER
-from .problems import Refused, too_old
+from .problems import Refused, lacks_field, owned_by_another, too_old
+from .waits import Waits
 
 Json = dict[str, Any]
 
 #: Kinds whose template is a pod, which can be asked for.
 _WITH_PODS = ("Job", "Deployment")
 
-_POD_FAILURE_POLICY = (1, 26)
-_BACKOFF_PER_INDEX = (1, 29)
-_SUCCESS_POLICY = (1, 31)
+
+@dataclass(frozen=True, slots=True)
+class _Feature:
+    """A part of a Job's specification that not every cluster has: its field, name and first version."""
+
+    field: str
+    name: str
+    since: tuple[int, int]
+    fix: str
 
 
-def create(connection: Connection, objects: Sequence[Json]) -> Json:
+_FEATURES = (
+    _Feature("podFailurePolicy", "pod failure policy of Jobs", (1, 26), "Use a newer cluster."),
+    _Feature(
+        "backoffLimitPerIndex", "backoff limit per index of Jobs", (1, 29),
+        "Run the combinations one by one, or use a newer cluster.",
+    ),
+    _Feature(
+        "successPolicy", "success policy of Jobs", (1, 31),
+        "Use a newer cluster, or train with one worker.",
+    ),
+)  # fmt: skip
+
+
+def create(connection: Connection, objects: Sequence[Json], emit: Emit) -> Json:
     """Apply objects, the first of which owns the others; return it as the cluster has it.
 
     If a later part fails, what was made is deleted again. Errors: those of the cluster.
     """
+    name = f"{objects[0]['kind']} {objects[0]['metadata']['name']}"
+    waits = Waits(emit)
+    waits.tell(f"Creating {name} in namespace {connection.namespace}")
+    try:
+        owner = _create(connection, objects)
+    except BaseException:
+        waits.close(ok=False)
+        raise
+    waits.close()
+    return owner
+
+
+def _create(connection: Connection, objects: Sequence[Json]) -> Json:
     owner = connection.apply(paths.of(objects[0], connection.namespace), objects[0])
     reference = {
         "apiVersion": owner["apiVersion"],
@@ -39,9 +72,10 @@ def create(connection: Connection, objects: Sequence[Json]) -> Json:
         "uid": owner["metadata"]["uid"],
     }
     try:
-        for item in objects[1:]:
+        # Outputs outlive their run: nobody owns the claim, so it comes when nothing else can fail.
+        for item in sorted(objects[1:], key=lambda one: one["kind"] == "PersistentVolumeClaim"):
             made = copy.deepcopy(item)
-            if made["kind"] != "PersistentVolumeClaim":  # outputs outlive their run
+            if made["kind"] != "PersistentVolumeClaim":
                 made["metadata"]["ownerReferences"] = [reference]
             connection.apply(paths.of(made, connection.namespace), made)
     except BaseException:
@@ -50,16 +84,16 @@ def create(connection: Connection, objects: Sequence[Json]) -> Json:
     return owner
 
 
-def dry_run(connection: Connection, objects: Sequence[Json]) -> None:
+def dry_run(connection: Connection, objects: Sequence[Json], *, new: bool = True) -> None:
     """Ask the server whether it would take every object, and a pod of the first of them.
 
     A Job or a Deployment is taken whatever its pods need; quotas, limits and most admission rules
-    are about pods. Errors: all its refusals together.
+    are about pods. With `new` none of them may be there already as somebody else's.
+    Errors: all its refusals together, `cluster-too-old`.
     """
     problems: list[ContainerizeError] = []
     asks: list[Callable[[], object]] = [
-        partial(connection.apply, paths.of(item, connection.namespace), item, dry_run=True)
-        for item in objects
+        partial(_would_take, connection, item, new=new) for item in objects
     ]
     asks += [partial(_would_make, connection, pod) for pod in _pods_of(objects[0])]
     for ask in asks:
@@ -72,6 +106,26 @@ def dry_run(connection: Connection, objects: Sequence[Json]) -> None:
                 problems.append(error)
     if problems:
         raise ContainerizeError.together(problems)
+
+
+def _would_take(connection: Connection, item: Json, *, new: bool) -> None:
+    """Ask whether an object would be taken, whole. Errors: its refusal, `cluster-too-old`."""
+    try:
+        taken = connection.apply(paths.of(item, connection.namespace), item, dry_run=True)
+    except Refused as error:
+        lost = [one for one in _used(item) if lacks_field(error.why, one.field)]
+        if not lost:
+            raise
+    else:
+        # A server that knows a field, but not yet its feature, leaves it out without a word.
+        lost = [one for one in _used(item) if one.field not in (taken.get("spec") or {})]
+        managed = taken["metadata"].get("managedFields") or ()
+        others = sorted({str(one.get("manager")) for one in managed} - {MANAGER})
+        if new and others:
+            # An apply is no conflict where the other says nothing of our fields: it would mix the two.
+            raise owned_by_another(f"{item['kind']} {item['metadata']['name']}", others)
+    if lost:
+        raise _too_old(_version(connection), lost[0])
 
 
 def _would_make(connection: Connection, pod: Json) -> None:
@@ -96,25 +150,32 @@ def _pods_of(owner: Json) -> list[Json]:
     return [copy.deepcopy(pod)]
 
 
-def check_version(connection: Connection, spec: RunSpec) -> None:
-    """Refuse a cluster that is older than what the run needs. Errors: `cluster-too-old`."""
-    if spec.cluster.scheduling is Scheduling.TRAINJOB:
-        return
+def check_version(connection: Connection, job_spec: Json) -> None:
+    """Refuse a cluster that is older than what another controller's Job needs. Errors: `cluster-too-old`.
+
+    A Job of our own is asked for itself (see `dry_run`).
+    """
+    version = _version(connection)
+    for one in _FEATURES:
+        if one.field in job_spec and version < one.since:
+            raise _too_old(version, one)
+
+
+def _used(item: Json) -> list[_Feature]:
+    return [one for one in _FEATURES if item["kind"] == "Job" and one.field in item["spec"]]
+
+
+def _version(connection: Connection) -> tuple[int, ...]:
     told = connection.get(paths.VERSION)
-    version = tuple(
+    return tuple(
         int("".join(c for c in str(told.get(key, "0")) if c.isdigit()) or 0)
         for key in ("major", "minor")
     )
-    needs = [(_POD_FAILURE_POLICY, "pod failure policy of Jobs", "Use a newer cluster.")]
-    if spec.cluster.sweep:
-        fix = "Run the combinations one by one, or use a newer cluster."
-        needs.append((_BACKOFF_PER_INDEX, "backoff limit per index of Jobs", fix))
-    if spec.workers > 1:
-        fix = "Use a newer cluster, or train with one worker."
-        needs.append((_SUCCESS_POLICY, "success policy of Jobs", fix))
-    for since, feature, fix in needs:
-        if version < since:
-            raise too_old(f"{version[0]}.{version[1]}", feature, f"{since[0]}.{since[1]}", fix=fix)
+
+
+def _too_old(version: tuple[int, ...], feature: _Feature) -> ContainerizeError:
+    here, since = (".".join(map(str, one)) for one in (version, feature.since))
+    return too_old(here, feature.name, since, fix=feature.fix)
 
 
 def check_room(connection: Connection, job: Json, count: int) -> None:

@@ -43,15 +43,17 @@ def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, 
     At most two calls an object, and two. Errors: those of checking, placing and creating.
     """
     run_id = secrets.token_hex(4)
-    starting.check_version(connection, spec)
     expected = placing.expected(image, spec, connection)
     planned = manifests(spec, expected, run_id)
     if planned[0]["kind"] == "Job":
         starting.check_room(connection, planned[0], int(planned[0]["spec"]["parallelism"]))
+    elif planned[0]["kind"] == "JobSet":
+        (workers,) = planned[0]["spec"]["replicatedJobs"]
+        starting.check_version(connection, workers["template"]["spec"])
     starting.dry_run(connection, planned)
     placed = placing.place(image, spec, connection, store=store, emit=emit)
     made = manifests(spec, placed, run_id)
-    owner = starting.create(connection, made)
+    owner = starting.create(connection, made, emit)
     return run_of_job(owner, ()) if owner["kind"] == "Job" else carried.run_of(owner)
 
 

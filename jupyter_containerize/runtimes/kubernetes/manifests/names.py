@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 MANAGER = "jupyter-containerize"
 LABEL_RUN = "jupyter-containerize.io/run"
@@ -20,7 +21,11 @@ _INDEX_LABEL = 63
 
 def dns_label(text: str, longest: int = LONGEST) -> str:
     """Return `text` made a valid RFC 1123 label that begins with a letter, `run` if nothing is left."""
-    cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    # Letters without their accents: "Übung" is better known by "ubung" than by "bung".
+    letters = "".join(
+        c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)
+    )
+    cleaned = re.sub(r"[^a-z0-9]+", "-", letters.lower()).strip("-")
     if cleaned[:1].isdigit():
         cleaned = f"n-{cleaned}"  # services of older clusters may not begin with a digit
     return cleaned[:longest].strip("-") or "run"

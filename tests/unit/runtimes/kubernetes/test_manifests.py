@@ -204,7 +204,8 @@ def test_other_kinds_of_objects_hold_the_same_pod(training, service):
     [
         ("My Notebook (final).v2", "my-notebook-final-v2"),
         ("2024 data", "n-2024-data"),
-        ("Üñï", "run"),
+        ("Üñï", "uni"),
+        ("模型", "run"),
         ("x" * 90, "x" * 42),
         ("-a-", "a"),
     ],

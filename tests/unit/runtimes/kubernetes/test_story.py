@@ -115,3 +115,13 @@ def test_who_is_taken_away_has_not_failed_and_asked_for_nothing_wrong(reason):
     killed = {"name": "training", "state": {"terminated": {"exitCode": 137}}}
     ended = story.ending(pod(containerStatuses=[killed], conditions=[condition]))
     assert (ended.preempted, ended.evicted, ended.fix) == (True, False, "")
+
+
+def test_pulling_is_told_with_its_node():
+    waiting = {"name": "training", "image": IMAGE, "state": {"waiting": {"reason": "ContainerCreating"}}}  # fmt: skip
+    there = pod(containerStatuses=[waiting])
+    there["spec"]["nodeName"] = "node-a"
+    pulling = {"reason": "Pulling", "message": f'Pulling image "{IMAGE}"'}
+    assert story.phase(there, [pulling]).text == "Pulling the image on node node-a"
+    pulled = {"reason": "Pulled", "message": f'Successfully pulled image "{IMAGE}"'}
+    assert story.phase(there, [pulling, pulled]).text == "Starting on node node-a"
