@@ -177,6 +177,15 @@ def sandbox_kit(open_folder):
 
 
 @pytest.fixture(scope="session")
+def docker_kit(sandbox_kit):
+    """The same with the Docker SDK."""
+    for name in ("docker", "requests", "urllib3", "idna", "certifi", "charset_normalizer"):
+        source = Path(importlib.util.find_spec(name).origin).parent
+        shutil.copytree(source, sandbox_kit / name, ignore=shutil.ignore_patterns("*.pyc"))
+    return sandbox_kit
+
+
+@pytest.fixture(scope="session")
 def service_runs():
     """The module tests/service_runs.py: the inference guest over artifacts made by hand."""
     return _module("service_runs")

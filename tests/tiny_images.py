@@ -57,7 +57,8 @@ def busybox_files():
     # A static busybox cannot load the modules that other entries would need.
     files["/etc/nsswitch.conf"] = b"hosts: files\npasswd: files\ngroup: files\n"
     files["/etc/group"] = b"root:x:0:\n"
-    for folder in ("/home/user", "/home/user/work", "/tmp", "/outputs"):
+    # A rootless engine makes folders that have no entry for root alone.
+    for folder in ("/bin", "/etc", "/home", "/home/user", "/home/user/work", "/tmp", "/outputs"):
         files[folder] = FOLDER
     files["/home/user/work/data.csv"] = b"a,b\n1,2\n"
     files["/home/user/.config"] = b"from the image\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import ContainerizeError
 from .address import Address, addresses
-from .facts import MIN_API, Facts, api_of, kind_of
+from .facts import MIN_API, Facts, api_of, kind_of, limits_of
 from .messages import Message, failed
 from .problems import explained, no_engine, refused, too_old
 from .sdk import sdk
@@ -34,7 +34,7 @@ class Engine:
         """Return the engine at `address`, by default the one that the `docker` command would use.
 
         Errors: `docker-sdk-missing`, `no-engine`, `engine-permission`, `engine-too-old`,
-        `engine-tls`, `no-such-context`.
+        `engine-tls`, `engine-ssh`, `no-such-context`.
         """
         problems = []
         for one in (address,) if address else addresses(os.environ):
@@ -51,8 +51,18 @@ class Engine:
             # Its `/info` takes a second, and the socket's owner says the one thing we need.
             facts = Facts.of(self._version, {})
             return replace(facts, rootless=os.stat(self.address.socket).st_uid != 0)
+        return Facts.of(self._version, self._info)
+
+    @cached_property
+    def limits(self) -> frozenset[str]:
+        """Which limits of a run it keeps: `--memory`, `--cpus`, `--processes`."""
+        return limits_of(self._info, self.facts)
+
+    @cached_property
+    def _info(self) -> dict[str, Any]:
         with self._explained("asking what it is"):
-            return Facts.of(self._version, self._client.info())
+            answer: dict[str, Any] = self._client.info()
+            return answer
 
     # -- images ---------------------------------------------------------------------------
 
@@ -215,13 +225,18 @@ def _client(address: Address, api: str, *, timeout_s: int | None = _TIMEOUT_S) -
         tls = docker.tls.TLSConfig(
             client_cert=pair, ca_cert=address.ca or None, verify=address.verify
         )
+    ssh = address.url.startswith("ssh://")
     client = docker.APIClient(
-        base_url=address.url,
+        # Any socket will do: what is sent goes through ssh.
+        base_url="unix://ssh" if ssh else address.url,
         version=api,
         timeout=timeout_s,
         tls=tls,
-        use_ssh_client=address.url.startswith("ssh://"),
     )
+    if ssh:
+        from .ssh import SshAdapter  # noqa: PLC0415 - with requests, which the SDK brings
+
+        client.mount("http+docker://", SshAdapter(address.url))
     if address.ca:
         # requests would let REQUESTS_CA_BUNDLE win over the engine's own authority.
         client.trust_env = False

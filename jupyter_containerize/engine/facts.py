@@ -7,6 +7,8 @@ from typing import Any
 
 from ..model.platform import Platform
 
+#: What limits an engine says it can keep, by its name in `/info`.
+_LIMITS = {"--memory": "MemoryLimit", "--cpus": "CpuCfsQuota", "--processes": "PidsLimit"}
 #: Docker 19.03: device requests, init and mounts as we use them.
 MIN_API = (1, 40)
 
@@ -64,3 +66,10 @@ def api_of(version: dict[str, Any]) -> tuple[int, int]:
     """Return the API version that an engine speaks, (0, 0) if it does not say."""
     major, _, minor = str(version.get("ApiVersion", "")).partition(".")
     return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
+
+
+def limits_of(info: dict[str, Any], facts: Facts) -> frozenset[str]:
+    """Return which limits (`--memory`, …) an engine keeps, by its answer to `/info`."""
+    if facts.kind == "podman" and facts.rootless and str(info.get("CgroupVersion")) == "1":
+        return frozenset()  # it says that it does, and leaves them out
+    return frozenset(option for option, name in _LIMITS.items() if info.get(name, True))

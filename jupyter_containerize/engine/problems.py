@@ -11,12 +11,16 @@ from .address import Address
 from .sdk import sdk
 
 
+class SshFailedError(OSError):
+    """ssh, or the `docker` command behind it, has ended; the text is what they said."""
+
+
 @contextlib.contextmanager
 def explained(address: Address, doing: str) -> Iterator[None]:
     """Turn whatever goes wrong inside into a `ContainerizeError` about `doing` something.
 
-    Errors: `no-engine`, `engine-permission`, `engine-lost`, `engine-tls`, `engine-too-old`, and
-    those of `refused`.
+    Errors: `no-engine`, `engine-permission`, `engine-lost`, `engine-tls`, `engine-ssh`,
+    `engine-too-old`, and those of `refused`.
     """
     try:
         yield
@@ -54,6 +58,8 @@ def _connection(address: Address, doing: str, error: OSError) -> ContainerizeErr
                 "--runtime sandbox."
             ),
         )
+    if isinstance(said, SshFailedError):
+        return _ssh(address, said)
     text = str(error)
     if "CERTIFICATE" in text or "SSL" in text or "certificate" in text:
         return ContainerizeError(
@@ -63,10 +69,10 @@ def _connection(address: Address, doing: str, error: OSError) -> ContainerizeErr
             fix="Check DOCKER_CERT_PATH (ca.pem, cert.pem, key.pem) and DOCKER_TLS_VERIFY, or the context.",
         )
     if isinstance(said, FileNotFoundError | ConnectionRefusedError) or "refused" in text:
-        return no_engine(address, str(said))
-    if "name or service not known" in text.lower() or "resolve" in text.lower():
-        return no_engine(address, _short(text))
-    return _lost(address, doing, error)
+        text = str(said)
+    elif not re.search(r"name or service not known|resolve", text, re.IGNORECASE):
+        return _lost(address, doing, error)
+    return no_engine(address, _short(text))
 
 
 def no_engine(address: Address, why: str) -> ContainerizeError:
@@ -79,6 +85,20 @@ def no_engine(address: Address, why: str) -> ContainerizeError:
             "Start it (`sudo systemctl start docker`, or Docker Desktop), set DOCKER_HOST or "
             "`docker context use`, or do without: --builder daemonless, --runtime sandbox."
         ),
+    )
+
+
+def _ssh(address: Address, said: BaseException) -> ContainerizeError:
+    host = address.url.removeprefix("ssh://").partition("/")[0]
+    user, _, place = host.rpartition("@")
+    name, _, port = place.partition(":")
+    words = [*(["-p", port] if port else []), f"{user}@{name}" if user else name]
+    return ContainerizeError(
+        "engine-ssh",
+        what=f"ssh does not lead to a Docker engine at {address.url} (from {address.source}).",
+        why=_short(str(said)),
+        fix=f"Mend what `ssh {' '.join(words)} docker version` says. It must work without a question: "
+        "a key that the agent has, a host that is known, and the docker command over there.",
     )
 
 
@@ -181,9 +201,9 @@ _KNOWN: tuple[tuple[str, Callable[[str], ContainerizeError]], ...] = (
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return the operating system's error that others were made of."""
+    """Return the operating system's error, or ssh's, that others were made of."""
     seen = set()
-    while id(error) not in seen:
+    while id(error) not in seen and not isinstance(error, SshFailedError):
         seen.add(id(error))
         inside = [
             one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import shutil
@@ -205,11 +204,8 @@ print(json.dumps([run.state.value, open(run.log).read(), owners]))
 
 
 def test_a_user_who_is_not_root_owns_what_the_run_wrote(
-    docker_engine, store, image, sandbox_kit, open_folder, monkeypatch
+    docker_engine, store, image, docker_kit, open_folder, monkeypatch
 ):
-    for name in ("docker", "requests", "urllib3", "idna", "certifi", "charset_normalizer"):
-        source = Path(importlib.util.find_spec(name).origin).parent
-        shutil.copytree(source, sandbox_kit / name, ignore=shutil.ignore_patterns("*.pyc"))
     place = open_folder / "as-user"
     shutil.copytree(store.root, place / "store", ignore=shutil.ignore_patterns("runs", "locks"))
     (place / "data").mkdir()
@@ -220,7 +216,7 @@ def test_a_user_who_is_not_root_owns_what_the_run_wrote(
         for path in (folder, *(os.path.join(folder, name) for name in files)):
             os.chown(path, 4321, 4321)
     script = AS_USER.format(
-        kit=str(sandbox_kit),
+        kit=str(docker_kit),
         store=str(place / "store"),
         image=image.digest,
         data=str(place / "data"),

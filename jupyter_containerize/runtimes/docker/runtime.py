@@ -48,7 +48,7 @@ class DockerRuntime:
 
         Errors: `docker-sdk-missing`, `no-engine`, `engine-permission`, `engine-too-old`,
         `engine-no-space`, `port-in-use`, `name-in-use`, `no-gpu`, `mount-missing`, `bad-mount`,
-        `no-command`, `not-with-this-runtime`, `store-not-writable`.
+        `no-command`, `not-with-this-runtime`, `limits-not-kept`, `store-not-writable`.
         """
         refuse(spec, runtime=self.name, cpus=True, gpus=True, restart=True)
         check_mounts(spec.mounts)
@@ -64,7 +64,7 @@ class DockerRuntime:
                 runtime=self.name,
                 state=RunState.STARTING,
                 isolation=Isolation.DOCKER,
-                limits_by="cgroup" if _is_limited(spec) else "",
+                limits_by="cgroup" if _limits(spec) else "",
                 started_at=time.time(),
                 outputs=os.path.join(path, run_folder.OUTPUTS),
                 log=os.path.join(path, run_folder.LOG),
@@ -181,11 +181,26 @@ def _check(spec: RunSpec, engine: Engine) -> None:
             why="It leaves such a wish out without a word.",
             fix="Use a Docker engine, or run the image with podman itself: --device nvidia.com/gpu=all",
         )
+    asked = _limits(spec)  # podman takes a second to tell which it keeps
+    if asked and (unkept := sorted(asked - engine.limits)):
+        raise ContainerizeError(
+            "limits-not-kept",
+            what=f"{engine.facts} cannot do {', '.join(unkept)} here.",
+            why="Rootless engines need control groups of version 2; it would leave a limit out without a word.",
+            fix="Leave it out, use an engine of root, or the sandbox, which watches by itself: "
+            "--runtime sandbox.",
+        )
 
 
-def _is_limited(spec: RunSpec) -> bool:
+def _limits(spec: RunSpec) -> frozenset[str]:
+    """Return the limits, as options, that the engine has to keep."""
     limits = spec.limits
-    return any(one is not None for one in (limits.memory_bytes, limits.processes, limits.cpus))
+    asked = (
+        ("--memory", limits.memory_bytes),
+        ("--processes", limits.processes),
+        ("--cpus", limits.cpus),
+    )
+    return frozenset(option for option, value in asked if value is not None)
 
 
 def _launch(run: Run, image: Image, image_id: str, engine: Engine, emit: Emit) -> str:
@@ -193,7 +208,7 @@ def _launch(run: Run, image: Image, image_id: str, engine: Engine, emit: Emit) -
     made = body(
         image, run.spec, image_id=image_id, run_id=run.id, uid=os.getuid(), facts=engine.facts
     )
-    for finding in _mounts_not_writable(run.spec, made["User"]):
+    for finding in _mounts_not_writable(run.spec, made["User"], engine):
         emit(FindingRaised(finding))
     name = container_name(run.id)
     container = create(name, made, image, engine)
@@ -227,22 +242,29 @@ def _remove_own(engine: Engine, run_id: str) -> None:
         engine.remove(found["Id"])
 
 
-def _mounts_not_writable(spec: RunSpec, user: str) -> Iterator[Finding]:
+def _mounts_not_writable(spec: RunSpec, user: str, engine: Engine) -> Iterator[Finding]:
     """Yield a finding for each folder that the container's user may not write to."""
     uid = user.partition(":")[0]
     if not uid.isdigit():
         return
+    # There a container's users are others outside, and its group 0 is the engine's own.
+    apart = engine.facts.kind == "docker" and engine.facts.rootless
     for mount in spec.mounts:
         status = os.stat(mount.host)
-        bits = 0o200 if status.st_uid == int(uid) else 0o020 if status.st_gid == 0 else 0o002
+        owned = not apart and status.st_uid == int(uid)
+        bits = (
+            0o200 if owned else 0o020 if status.st_gid == (os.getgid() if apart else 0) else 0o002
+        )
         if not mount.read_only and not status.st_mode & bits:
             yield Finding(
                 "mount-not-writable",
                 Severity.WARNING,
                 what=f"The run may not write to {mount.host}.",
-                why=f"It runs as {user}, for containers do not run as root; the path is owned by "
-                f"{status.st_uid}:{status.st_gid}.",
-                fix=f"Let that user write there (chown {uid} PATH), or mount it with :ro.",
+                why=f"It runs as {user}{' of a rootless engine' if apart else ''}, for containers do "
+                f"not run as root; the path is owned by {status.st_uid}:{status.st_gid}.",
+                fix="Let your group write there (chmod g+w PATH), or mount it with :ro."
+                if apart
+                else f"Let that user write there (chown {uid} PATH), or mount it with :ro.",
             )
 
 
