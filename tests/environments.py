@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Name to requirements. `bare` is a kernel without our package or anything else.
 ENVIRONMENTS: dict[str, list[str]] = {
     "bare": ["ipykernel"],
+    "typed": ["ipykernel", "pydantic"],
     "science": [
         "h5py",
         "ipykernel",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -15,6 +16,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from functools import lru_cache, partial, wraps
 import decimal
+from typing import Optional, TypedDict
 from decimal import Decimal
 import enum
 SCALE = 2.5
@@ -93,6 +95,18 @@ class Fitted:
     def predict(self, x): return x
 fitted = Fitted()
 def moves(point: Point): return point.x
+def sent(points): return [point.x for point in points]
+
+class Row(TypedDict):
+    when: dt.date
+    notes: Optional[list[str]]
+
+def total(rows: list[Row], weights: dict[str, float] = {}) -> Row:
+    late = max([row["when"] for row in rows], default=dt.date(2026, 1, 1))
+    return {"when": late, "notes": sorted(weights), "seen": {1, 2}, "at": Point(float(len(rows)))}
+
+async def shifted(point: Point, by: Optional[list[float]] = None) -> Point:
+    return Point(point.x + sum(by or []), point.y, point.colour)
 
 def any_kind(document: dict):
     return sorted((document or {}).items())
@@ -129,7 +143,7 @@ number = 5
 GOOD = [
     "predict", "tripled", ("by_lambda", "4"), "even", "service", "service.described", "image",
     "later", "counts", ("any_kind", "{'b': 1, 'a': [2]}"), "partial(make(2))", ("math.sqrt", "2.0"),
-    "steps", "counted",
+    "steps", "counted", "total", "shifted", ("moves", "Point(1.0)"),
 ]  # fmt: skip
 BAD = {
     "nothing_here": "no-such-object",
@@ -144,6 +158,7 @@ BAD = {
     "lost": "name-gone",
     "consumes": "not-saved",
     "fails": "example-needed",
+    "sent": "example-needed",
 }
 
 
@@ -152,7 +167,7 @@ def saved(serving_kernel):
     names = [
         *GOOD,
         *BAD,
-        ("moves", "Point(1.0)"),
+        ("sent", "[Point(1.0)]"),
         ("predict", "'text'"),
         ("predict", "undefined"),
     ]
@@ -162,7 +177,7 @@ def saved(serving_kernel):
     return {
         **dict(zip(keys, found, strict=False)),
         "refused": found[-2],
-        "moves": found[-3],
+        "sent with an example": found[-3],
         "no example": found[-1],
     }
 
@@ -245,8 +260,63 @@ def test_a_coroutine_is_awaited_also_where_a_loop_runs_already():
 
 
 def test_an_argument_that_no_caller_can_send_is_named(saved):
-    assert saved["moves"].error.code == "bad-example"
-    assert "point is or holds a __main__.Point" in saved["moves"].error.why
+    assert saved["sent with an example"].error.code == "bad-example"
+    assert "points is or holds a __main__.Point" in saved["sent with an example"].error.why
+    assert "points: float" in saved["sent"].error.fix
+
+
+def test_hints_of_classes_are_the_signature_too(saved):
+    (point, by) = saved["shifted"].signature["inputs"]
+    assert point["schema"]["required"] == ["x"]
+    assert point["schema"]["properties"]["colour"] == {"enum": ["red", "blue"]}
+    assert by["optional"]
+    assert saved["moves"].questions[0] == {
+        "inputs": {"point": {"x": 1.0, "y": 1.0, "colour": "red"}}
+    }
+    answer = saved["total"].answers[0]["outputs"]
+    assert answer["seen"] == [1, 2]
+    assert answer["at"]["colour"] == "red"
+    assert answer["when"] == "2026-01-31"
+
+
+def test_what_does_not_fit_a_hint_is_told_with_its_field(saved, service_runs, environment):
+    folder, python = saved["shifted"].folder, environment("bare")
+    with service_runs.ServiceRun("", inputs=[], outputs=[], python=python, artifact=folder) as run:
+        run.start(workers=1)
+        answer = run.predict({"inputs": {"point": {"x": 1, "colour": "blue"}, "by": [1, 2]}})
+        assert answer.json == {"outputs": {"x": 4.0, "y": 1.0, "colour": "blue"}}
+        refused = run.predict({"inputs": {"point": {"x": 1, "colour": "green"}}})
+        assert refused.status == 422
+        assert refused.json == {
+            "error": "point.colour: expected one of 'red', 'blue', got 'green' (string).",
+            "field": "point.colour",
+            "expected": "one of 'red', 'blue'",
+            "got": "'green' (string)",
+        }
+        schemas = run.get("/openapi.json").json["paths"]["/predict"]["post"]["requestBody"]
+        assert '"enum": ["red", "blue"]' in json.dumps(schemas)
+
+
+def test_pydantic_models_say_themselves_what_fits(serving_kernel, service_runs, environment):
+    (saved,) = serving_kernel("typed").save(
+        [
+            "from pydantic import BaseModel, Field",
+            "class Flat(BaseModel):\n    rooms: int = Field(ge=0)\n    tags: list[str] = []\n"
+            "def price(flat: Flat) -> Flat: return Flat(rooms=flat.rooms + 1, tags=flat.tags)",
+        ],
+        ["price"],
+    )
+    saved.tried()
+    assert saved.packages() >= {"pydantic"}
+    with service_runs.ServiceRun(
+        "", inputs=[], outputs=[], python=environment("typed"), artifact=saved.folder
+    ) as run:
+        run.start(workers=1)
+        assert run.predict([{"flat": {"rooms": 2}}]).json == {"rows": [{"rooms": 3, "tags": []}]}
+        refused = run.predict([{"flat": {"rooms": -1}}])
+        assert refused.status == 422
+        assert refused.json["field"] == "flat.rooms"
+        assert "greater than or equal to 0" in refused.json["expected"]
 
 
 def test_others_join_by_an_entry_point(serving_kernel):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 import typing
 from typing import Any
 
-from . import asking, definitions, examples, fields, tables
+from . import answers, asking, definitions, examples, fields, hints, tables
 from .finishing import finished
 from .problem import CannotServe
 
@@ -45,6 +44,8 @@ def save(
     )
     name = getattr(value, "__name__", type(value).__name__)
     number = gathered.writer.add(value, name)
+    if described["data"].get("typed"):
+        gathered.use_hints(hints.bare(value))
     batches = bool(settings.get("batches") or getattr(value, "batches", False))
     if batches and described["style"] == "arguments":
         raise CannotServe(
@@ -90,11 +91,15 @@ def inputs_of(example: Any, artifact: dict[str, Any]) -> dict[str, Any]:
         rows = examples.rows_of({name: examples.plain(one) for name, one in columns.items()})
         return {inputs[0]["name"]: rows}
     if data["how"] == "named":
-        return dict(example)
-    if data["how"] == "all":
-        return {one["name"]: value for one, value in zip(inputs, example)}
-    value = tables.as_array(example) if artifact["signature"]["style"] == "tensors" else example
-    return {inputs[0]["name"]: value}
+        given = dict(example)
+    elif data["how"] == "all":
+        given = {one["name"]: value for one, value in zip(inputs, example)}
+    elif artifact["signature"]["style"] == "tensors":
+        given = {inputs[0]["name"]: tables.as_array(example)}
+    else:
+        given = {inputs[0]["name"]: example}
+    typed = data.get("typed", ())
+    return {name: answers.jsonable(one) if name in typed else one for name, one in given.items()}
 
 
 class Model:
@@ -108,6 +113,8 @@ class Model:
         columns = data.get("columns_as", signature["inputs"])
         self._rows = tables.Rows(data, columns) if data["how"] in ("frame", "rows") else None
         self._frame = columns if data["how"] == "rows" else None
+        told = hints.of_function(function) if data.get("typed") else {}
+        self._kinds = {name: hints.kind_of(told[name]) for name in data.get("typed", ())}
 
     def predict(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Call the function and return what it gave by name."""
@@ -120,6 +127,9 @@ class Model:
         if self._rows is not None:
             return outputs_of(finished(self._function(self._rows(inputs))), rows=True)
         given = dict(inputs)
+        for name, kind in self._kinds.items():
+            if kind is not None and given.get(name) is not None:
+                given[name] = kind.make(given[name], name)
         first = []
         for name in self._positional:
             if name not in given:
@@ -130,10 +140,9 @@ class Model:
 
 def outputs_of(answer: Any, *, rows: bool) -> dict[str, Any]:
     """Return what a callable gave as named outputs: a dict's keys, a frame's columns, or one."""
+    answer = answers.parts_of(answer) or answer
     if isinstance(answer, dict) and answer and all(isinstance(key, str) for key in answer):
         return {key: _value(one, rows=rows) for key, one in answer.items()}
-    if hasattr(answer, "_asdict"):
-        return {key: _value(one, rows=rows) for key, one in answer._asdict().items()}
     if fields.is_frame(answer):
         return fields.columns_of(answer)
     return {_OUTPUT: _value(answer, rows=rows)}
@@ -153,27 +162,28 @@ def _value(value: Any, *, rows: bool) -> Any:
         return tables.outputs_of(value, _OUTPUT)[_OUTPUT] if value.shape else value.item()
     if rows and isinstance(value, (list, tuple)):
         return tables.outputs_of(list(value), _OUTPUT)[_OUTPUT] if value else value
-    return value
+    return bytes(value) if isinstance(value, (bytes, bytearray)) else answers.jsonable(value)
 
 
 def describe(value: Any, example: Any) -> dict[str, Any]:
     """Return style, inputs and how to call it. Errors: `bad-example`, `example-needed`."""
     parameters = _parameters(value)
+    told = hints.of_function(value)
     if example is None:
-        return _from_hints(value, parameters)
+        return _from_hints(told, parameters)
     names = [one.name for one in parameters]
     required = [one.name for one in parameters if one.default is one.empty]
     if not names:
         raise tables.bad_example("The function takes no argument that has a name of its own.")
     if isinstance(example, dict) and set(example) <= set(names) and set(required) <= set(example):
-        inputs = [_field(name, one) for name, one in example.items()]
+        inputs = [_field(name, one, told.get(name)) for name, one in example.items()]
         return _arguments(inputs, parameters, how="named")
     if (
         isinstance(example, tuple)
         and len(example) > 1
         and len(required) <= len(example) <= len(names)
     ):
-        inputs = [_field(name, one) for name, one in zip(names, example)]
+        inputs = [_field(name, one, told.get(name)) for name, one in zip(names, example)]
         return _arguments(inputs, parameters, how="all")
     if len(required) > 1:
         raise tables.bad_example(
@@ -191,7 +201,7 @@ def describe(value: Any, example: Any) -> dict[str, Any]:
         field = fields.of_array(names[0], example)
         data = {"how": "one", "positional": _positional(parameters)}
         return {"style": "tensors", "inputs": [field], "data": data}
-    return _arguments([_field(names[0], example)], parameters, how="one")
+    return _arguments([_field(names[0], example, told.get(names[0]))], parameters, how="one")
 
 
 def _is_row_by_row(function: Any, made: dict[str, Any], example: Any) -> bool:
@@ -211,13 +221,17 @@ def _arguments(inputs: list[dict[str, Any]], parameters: list[Any], *, how: str)
     by_name = {one.name: one for one in parameters}
     for field in inputs:
         one = by_name.get(field["name"])
-        field["optional"] = one is not None and one.default is not one.empty
-    data = {"how": how, "positional": _positional(parameters)}
+        field["optional"] |= one is not None and one.default is not one.empty
+    typed = [one["name"] for one in inputs if "schema" in one]
+    data = {"how": how, "positional": _positional(parameters), "typed": typed}
     return {"style": "arguments", "inputs": inputs, "data": data}
 
 
-def _field(name: str, value: Any) -> dict[str, Any]:
+def _field(name: str, value: Any, hint: Any) -> dict[str, Any]:
     field = asking.field_of(name, value, rows=False)
+    kind = hints.kind_of(hint) if hint is not None and field["dtype"] == "JSON" else None
+    if kind is not None and kind.schema:
+        return {**field, "schema": kind.schema}
     odd = _odd(value) if field["dtype"] == "JSON" else None
     if odd is not None:
         raise tables.bad_example(
@@ -252,47 +266,37 @@ def _positional(parameters: list[Any]) -> list[str]:
     return [one.name for one in parameters if one.kind in kinds]
 
 
-def _from_hints(value: Any, parameters: list[Any]) -> dict[str, Any]:
-    try:
-        value = getattr(value, "func", value) if isinstance(value, functools.partial) else value
-        target = value if inspect.isroutine(value) else type(value).__call__
-        hints = typing.get_type_hints(target)
-    except Exception:
-        hints = {}
+def _from_hints(told: dict[str, Any], parameters: list[Any]) -> dict[str, Any]:
     inputs = []
     for one in parameters:
-        hint = hints.get(one.name, one.empty)
-        if hint is one.empty and one.default is not one.empty and one.default is not None:
-            hint = type(one.default)
-        field = _of_hint(one.name, hint)
+        field = _of_hint(one.name, told[one.name]) if one.name in told else None
         if field is None:
+            hint = getattr(told.get(one.name), "__name__", told.get(one.name))
+            has = f"the hint {hint}" if one.name in told else "the function: it has no hint"
             raise CannotServe(
                 "example-needed",
-                what=f"What {one.name} looks like cannot be told from the hint {getattr(hint, '__name__', hint)}.",
+                what=f"What {one.name} looks like cannot be told from {has}.",
                 why="The service checks names, types and shapes, and tells them to callers.",
-                fix="Name an example of the input: --example EXPRESSION",
+                fix=f"Name an example of the input, --example EXPRESSION, or give it a hint: {one.name}: float",
             )
-        field["optional"] = field["optional"] or one.default is not one.empty
         inputs.append(field)
-    data = {"how": "named", "positional": _positional(parameters)}
-    return {"style": "arguments", "inputs": inputs, "data": data}
+    return _arguments(inputs, parameters, how="named")
 
 
 def _of_hint(name: str, hint: Any) -> dict[str, Any] | None:
     """Return a parameter's field; None where only an example can tell."""
     arguments = typing.get_args(hint)
-    origin = typing.get_origin(hint)
-    if type(None) in arguments:
-        rest = [one for one in arguments if one is not type(None)]
-        inner = _of_hint(name, rest[0]) if len(rest) == 1 else fields.field(name, "JSON", [])
+    if type(None) in arguments and len(arguments) == 2:  # noqa: PLR2004 - Optional of one
+        inner = _of_hint(name, next(one for one in arguments if one is not type(None)))
         return {**inner, "optional": True} if inner else None
-    if origin is typing.Literal:
+    if typing.get_origin(hint) is typing.Literal:
         dtype = fields._of_plain(list(arguments))
         return fields.field(name, dtype, [], categories=list(arguments))
     if hint in _OF_HINT:
         form = "base64" if hint in (bytes, bytearray) else ""
         return fields.field(name, _OF_HINT[hint], [], form=form)
-    module = getattr(hint, "__module__", "").partition(".")[0]
-    if module in ("numpy", "pandas", "torch", "tensorflow", "polars", "PIL"):
+    kind = hints.kind_of(hint)
+    if kind is None:
         return None
-    return fields.field(name, "JSON", [])
+    field = fields.field(name, "JSON", [], optional=type(None) in arguments)
+    return {**field, "schema": kind.schema} if kind.schema else field

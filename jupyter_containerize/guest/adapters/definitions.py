@@ -62,6 +62,13 @@ class Gathered:
             module, path = found
         return {"module": module, "path": path.split(".")}
 
+    def use_hints(self, function: Any) -> None:
+        """Add what the hints of a cell's function name: the guest makes arguments by them."""
+        if getattr(function, "__module__", None) == "__main__":
+            source = sources.of_function(function, self.namespace)
+            for text in sources.hints_in(source.text):
+                self._use(text, within=source.name, bound=source.free)
+
     def text(self) -> str:
         """Return all definitions as one text."""
         return "\n\n".join([_HEAD, *self._chunks]) + "\n"

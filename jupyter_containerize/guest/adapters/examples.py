@@ -6,7 +6,7 @@ import base64
 import math
 from typing import Any
 
-from . import fields
+from . import fields, schemas
 
 _ROWS = 8
 _NUMBERS = (0.0, 1.0, -1.0, 0.5, 2.0, -3.25, 10.0, 100.0)
@@ -138,7 +138,8 @@ def _unusual(field: dict[str, Any]) -> list[Any]:
 
 def _argument(field: dict[str, Any], at: int) -> Any:
     if field["dtype"] == "JSON":
-        return None
+        known = schemas.samples(field.get("schema") or {})
+        return known[at % len(known)] if known else None
     if field["shape"]:
         return _column({**field, "shape": field["shape"]}, 3)
     choices = field["categories"] or _values(field)

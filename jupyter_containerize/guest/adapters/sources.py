@@ -119,6 +119,21 @@ def names_set(text: str) -> set[str]:
     }
 
 
+def hints_in(text: str) -> list[str]:
+    """Return the annotations of the arguments of the function that `text` defines, as expressions."""
+    found = []
+    for node in _parsed(text).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            given = node.args
+            every = (*given.posonlyargs, *given.args, *given.kwonlyargs)
+            hints = [one.annotation for one in every if one.annotation is not None]
+            found += [
+                str(one.value) if isinstance(one, ast.Constant) else ast.unparse(one)
+                for one in hints
+            ]
+    return found
+
+
 def is_builtin(name: str) -> bool:
     """Tell whether Python knows the name by itself."""
     return hasattr(builtins, name)

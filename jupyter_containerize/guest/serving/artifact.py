@@ -25,6 +25,7 @@ class Tensor(NamedTuple):
     optional: bool = False  # may be left out or null
     format: str = "text"  # of BYTES: text (str), or base64 in JSON (bytes)
     categories: tuple[Any, ...] = ()
+    schema: dict[str, Any] | None = None  # of JSON values, where it is known
 
     @property
     def wire_datatype(self) -> str:
@@ -116,4 +117,5 @@ def _tensor(data: dict[str, Any]) -> Tensor:
         optional=bool(data.get("optional")),
         format=data.get("format") or "text",
         categories=tuple(data.get("categories") or ()),
+        schema=data.get("schema"),
     )

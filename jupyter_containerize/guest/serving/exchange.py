@@ -96,8 +96,8 @@ class Exchange:
         if isinstance(error, Problem):
             return error
         if getattr(error, "bad_input", False):
-            field = getattr(error, "field", None)
-            return Problem(422, str(error), **({"field": field} if field else {}))
+            told = {name: getattr(error, name, None) for name in ("field", "expected", "got")}
+            return Problem(422, str(error), **{name: one for name, one in told.items() if one})
         if isinstance(error, RecursionError) and _is_ours(error):
             return Problem(400, "The body is nested too deeply.", field="body")
         import traceback  # noqa: PLC0415 - only where something went wrong

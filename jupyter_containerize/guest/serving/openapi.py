@@ -177,7 +177,8 @@ def _leaf(tensor: Tensor) -> Schema:
     datatype = tensor.datatype
     schema: Schema
     if datatype == "JSON":
-        return {}
+        known = tensor.schema or {}
+        return {"anyOf": [known, {"type": "null"}]} if known and tensor.optional else known
     if datatype == "BOOL":
         schema = {"type": "boolean"}
     elif datatype in INTEGERS:
