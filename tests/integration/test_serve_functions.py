@@ -301,7 +301,7 @@ def test_pydantic_models_say_themselves_what_fits(serving_kernel, service_runs, 
     (saved,) = serving_kernel("typed").save(
         [
             "from pydantic import BaseModel, Field",
-            "class Flat(BaseModel):\n    rooms: int = Field(ge=0)\n    tags: list[str] = []\n"
+            "class Flat(BaseModel):\n    rooms: int = Field(ge=0)\n    tags: list[str] = []",
             "def price(flat: Flat) -> Flat: return Flat(rooms=flat.rooms + 1, tags=flat.tags)",
         ],
         ["price"],

