@@ -145,7 +145,10 @@ class _Writer:
         """Yield the Dockerfile's parts, from what changes least to what changes most."""
         name = self._snapshot.notebook.name
         yield f"# Made by jupyter-containerize from {_one_line(name)}; yours to keep and to change."
-        yield f"# Build it in this folder:  docker build -t {self._plan.name} .\n"
+        yield f"# Build it in this folder:  docker build -t {self._plan.name} ."
+        if self._options.buildkit:
+            yield "# (Docker before 23 needs DOCKER_BUILDKIT=1 in its environment.)"
+        yield ""
         yield f"ARG BASE={base_name(self._snapshot, self._plan.base, self._options.base)}"
         yield "FROM ${BASE}\n"
         yield from self._system()
@@ -183,6 +186,8 @@ class _Writer:
         )
         yield f'ENV PATH="{VENV}/bin:$PATH"'
         found = self._requirements
+        if self._options.buildkit and (found.hashed or found.unhashed):
+            yield "# Packages of a private index: docker build --secret id=pip,src=$HOME/.config/pip/pip.conf"
         for name, text, option in (
             (HASHED, found.hashed, " --require-hashes"),
             (UNHASHED, found.unhashed, ""),
@@ -199,7 +204,6 @@ class _Writer:
     def _cache(self) -> str:
         if not self._options.buildkit:
             return ""
-        # The secret is your pip.conf, if you give it: --secret id=pip,src=$HOME/.config/pip/pip.conf
         return (
             "--mount=type=cache,target=/root/.cache/pip \\\n"
             "    --mount=type=secret,id=pip,target=/root/.config/pip/pip.conf \\\n    "

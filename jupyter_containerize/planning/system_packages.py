@@ -11,6 +11,7 @@ from ..model.snapshot import NativeLibrary, Snapshot
 _CODENAMES = {"11": "bullseye", "12": "bookworm", "13": "trixie"}
 #: Reasons that the base image's own Python meets.
 _BASES = ("the interpreter", "the guest", "the kernel's start-up", "the kernel")
+_DEPENDS = re.compile(r"^(?:Pre-)?Depends: (.*)$", re.MULTILINE)
 _IN_EVERY_BASE = re.compile(r"(lib)?python3?[0-9.]*(-.*)?|libc6|libgcc-s1|libstdc\+\+6|libc-bin")
 
 
@@ -26,7 +27,7 @@ def codename(snapshot: Snapshot) -> str:
 def apt_packages(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the packages that own libraries and programs which packages or cells need, sorted.
 
-    Not those that every Debian has, nor those that only the interpreter needs.
+    Not those that every Debian has, that only the interpreter needs, or that come with another one.
     """
     essential = {
         package.name
@@ -35,8 +36,40 @@ def apt_packages(snapshot: Snapshot) -> tuple[str, ...]:
     }
     wanted = {one.package for one in _libraries(snapshot)}
     wanted |= {one.package for one in snapshot.executables}
-    names = {name.partition(":")[0].partition(" ")[0] for name in wanted if name}
-    return tuple(sorted(name for name in names - essential if not _IN_EVERY_BASE.fullmatch(name)))
+    names = {_plain(name) for name in wanted if name} - essential
+    return _leading({one for one in names if not _IN_EVERY_BASE.fullmatch(one)}, snapshot)
+
+
+def _leading(names: set[str], snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the names, sorted, without those that come with another one of them."""
+    depends = {package.name: _depends(package.status) for package in snapshot.system_packages}
+    brings: dict[str, set[str]] = {}
+    for name in names:
+        found, rest = set[str](), [name]
+        while rest:
+            new = depends.get(rest.pop(), set()) - found
+            found |= new
+            rest += new
+        brings[name] = found
+
+    def leads(name: str) -> bool:
+        # Of packages that bring each other, the first one.
+        return not any(
+            name in brings[other] and (other not in brings[name] or other < name)
+            for other in names - {name}
+        )
+
+    return tuple(sorted(filter(leads, names)))
+
+
+def _depends(status: str) -> set[str]:
+    """Return the packages that must come along; of several that would do, apt may choose another."""
+    texts = [text for found in _DEPENDS.findall(status) for text in found.split(",")]
+    return {_plain(text.strip()) for text in texts if "|" not in text}
+
+
+def _plain(name: str) -> str:
+    return name.partition(" ")[0].partition(":")[0]
 
 
 def unowned(snapshot: Snapshot) -> Iterator[Finding]:

@@ -85,7 +85,7 @@ def _planned_again(snapshot: Snapshot, plan: ImagePlan) -> ImagePlan:
     options = PlanOptions(
         guest=guest_files(plan.kind), name=plan.name, kind=plan.kind, created=plan.created
     )
-    return make_plan(snapshot, options)
+    return dataclasses.replace(make_plan(snapshot, options), base=plan.base)
 
 
 def recipe_of(snapshot: Snapshot, plan: ImagePlan, *, buildkit: bool, base: str = "") -> Recipe:

@@ -150,6 +150,25 @@ def test_libraries_and_programs_become_debian_packages(rendered, small):
     )
 
 
+def test_packages_that_come_with_another_one_are_not_named(rendered, small):
+    names = ("libgit2", "libcurl", "libssh", "libbrotli", "one", "two")
+    snapshot = replace(
+        small(),
+        libraries=tuple(library(f"{name}.so", name, "huge") for name in names),
+        system_packages=(
+            package("libgit2", "Package: libgit2\nDepends: libc6 (>= 2), libcurl:any (>= 7)\nPre-Depends: libssh"),
+            package("libcurl", "Package: libcurl\nDepends: libbrotli | libother, absent"),
+            package("one", "Package: one\nDepends: two"),
+            package("two", "Package: two\nDepends: one"),
+        ),
+    )  # fmt: skip
+    _, texts = rendered(snapshot)
+    lines = [line.strip(" \\") for line in texts["Dockerfile"].splitlines()]
+    start = lines.index("&& apt-get install -y --no-install-recommends")
+    # apt might choose libother, and of two that need each other one is enough.
+    assert lines[start + 1 : start + 5] == ["libbrotli", "libgit2", "one", ""]
+
+
 def test_local_code_and_data_are_copied_where_the_kernel_has_them(rendered, small):
     _, texts = rendered(small(folder="/home/anna/my work"))
     assert set(texts) >= {"notebook/helper.py", "notebook/data.csv", ".dockerignore"}
