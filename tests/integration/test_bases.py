@@ -23,6 +23,7 @@ from jupyter_containerize.model.platform import Platform
 from jupyter_containerize.model.reference import Reference
 from jupyter_containerize.model.request import (
     BuildRequest,
+    ExportRequest,
     ImageRequest,
     PushRequest,
     RunRequest,
@@ -169,6 +170,16 @@ def test_the_registry_tells_of_an_image_without_its_layers(place, registry):
     assert any(one.startswith("psutil ") for one in told["sbom"]["packages"])
     assert told["python"].startswith("3.11")
     assert os.listdir(os.path.join(elsewhere, "blobs", "sha256")) == []
+
+
+@pytest.mark.usefixtures("on_bookworm")
+def test_its_dockerfile_builds_on_the_same_base(place, bookworm, tmp_path):
+    request = ExportRequest(
+        "small:1", str(tmp_path / "out"), dockerfile=True, store=str(place / "store")
+    )
+    perform("export", request, emit=ignore)
+    text = (tmp_path / "out" / "Dockerfile").read_text()
+    assert f"ARG BASE={bookworm[0]}@sha256:" in text
 
 
 def test_a_base_is_pinned_until_it_is_pulled_again(
