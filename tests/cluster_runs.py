@@ -1,6 +1,6 @@
-"""A namespace of a real cluster with what tests do in it: build, run, serve, ask; by command and by magic.
+"""A cluster with what tests do in it: build, run, serve, ask; by command and by magic.
 
-KUBECONFIG names the cluster, CONTAINERIZE_TEST_REGISTRY a registry that its nodes pull from. Without
+`Cluster` is a namespace of a real one, `OnFake` the fake. KUBECONFIG names the real cluster, CONTAINERIZE_TEST_REGISTRY a registry that its nodes pull from. Without
 one, images are loaded straight into kind, k3d, minikube, k3s or containerd (docs/kubernetes.md).
 """
 
@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -17,11 +18,20 @@ import sys
 import threading
 import time
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 from queue import Empty
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
+from packaging.requirements import Requirement
+
+import jupyter_containerize
+from jupyter_containerize.model.event import ignore
+from jupyter_containerize.model.run import RunSpec
+from jupyter_containerize.oci.store import Store
+from jupyter_containerize.runtimes import bubblewrap, rootfs
+from jupyter_containerize.runtimes.kubernetes import placing
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SMALL = ("--memory", "300M", "--cpus", "0.2")
@@ -52,36 +62,49 @@ def files(run):
     }
 
 
-class Cluster:
-    """A namespace that enforces the `restricted` standard, and a store on this machine."""
+def cells(name, **values):
+    """Return the sources of an example's cells, some of its parameters changed."""
+    made = []
+    for one in example(name)["cells"]:
+        if one["cell_type"] == "code" and "skip" not in one["metadata"].get("tags", ()):
+            lines = [
+                next((f"{key} = {value}\n" for key, value in values.items() if line.startswith(f"{key} =")), line)
+                for line in "".join(one["source"]).splitlines(keepends=True)
+            ]  # fmt: skip
+            made.append("".join(lines))
+    return made
+
+
+def told_by(text, worker):
+    """Return the lines of one worker."""
+    mark = f"[worker {worker}] "
+    return [line.removeprefix(mark) for line in text.splitlines() if line.startswith(mark)]
+
+
+def most_likely(answer):
+    """Return what tells one model's answer from another's: the probabilities, rounded."""
+    return tuple(round(value, 2) for value in next(iter(answer.values()))[0])
+
+
+#: What a sweep of `rate` over 0.1 and 0.25 gives whose last cell is `rate * 2`.
+SWEPT = {
+    "rate": {"0": "0.1", "1": "0.25"},
+    "state": {"0": "succeeded", "1": "succeeded"},
+    "result": {"0": "0.2", "1": "0.5"},
+}
+
+
+class Commands:
+    """A store on this machine, and the command line and kernels that know it."""
 
     def __init__(self, folder, environment):
         self.folder = folder
         self.python = environment
-        self.namespace = f"containerize-{secrets.token_hex(3)}"
         self.environment = {
             **os.environ,
             "JUPYTER_CONTAINERIZE_STORE": str(folder / "store"),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
         }
-        self.registry = os.environ.get("CONTAINERIZE_TEST_REGISTRY", "")
-
-    def __enter__(self):
-        self.kubectl("create", "namespace", self.namespace)
-        enforce = "pod-security.kubernetes.io/enforce=restricted"
-        self.kubectl("label", "namespace", self.namespace, enforce)
-        return self
-
-    def __exit__(self, *_):
-        self.kubectl("delete", "namespace", self.namespace, "--wait=false")
-
-    def kubectl(self, *words, text=None):
-        program = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
-        done = subprocess.run(
-            [program, "-n", self.namespace, *words], input=text, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def call(self, *words):
         return subprocess.run(
@@ -99,11 +122,8 @@ class Cluster:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def place(self):
-        where = ["--namespace", self.namespace]
-        return [*where, *self.pulling()]
-
-    def pulling(self):
-        return ["--registry", self.registry] if self.registry else []
+        """Return the options that say where runs go."""
+        return []
 
     def run(self, image, *words, size=SMALL):
         return self.call(
@@ -115,12 +135,14 @@ class Cluster:
         return json.loads(done.stdout.splitlines()[-1])["data"]["runs"][0]
 
     @contextlib.contextmanager
-    def forwarded(self, run, port):
-        """Let a port of this machine lead to a service."""
-        words = [sys.executable, "-m", "jupyter_containerize", "forward", run, "--port", str(port)]
-        with subprocess.Popen(words, env=self.environment, stdout=subprocess.DEVNULL) as way:
+    def forwarded(self, run):
+        """Let a port of this machine lead to a service; give the port."""
+        words = [sys.executable, "-m", "jupyter_containerize", "forward", run]
+        with subprocess.Popen(
+            words, env=self.environment, stdout=subprocess.PIPE, text=True
+        ) as way:
             try:
-                yield
+                yield int(re.search(r"http://127\.0\.0\.1:(\d+) ", way.stdout.readline())[1])
             finally:
                 way.terminate()
 
@@ -141,6 +163,97 @@ class Cluster:
         """A live kernel of an environment that has our package, as a notebook's cells see it."""
         with Kernel(self.python(name), self.folder, self.environment) as live:
             yield live
+
+
+class Cluster(Commands):
+    """A namespace that enforces the `restricted` standard, and a store on this machine."""
+
+    def __init__(self, folder, environment):
+        super().__init__(folder, environment)
+        self.namespace = f"containerize-{secrets.token_hex(3)}"
+        self.registry = os.environ.get("CONTAINERIZE_TEST_REGISTRY", "")
+
+    def __enter__(self):
+        self.kubectl("create", "namespace", self.namespace)
+        enforce = "pod-security.kubernetes.io/enforce=restricted"
+        self.kubectl("label", "namespace", self.namespace, enforce)
+        return self
+
+    def __exit__(self, *_):
+        self.kubectl("delete", "namespace", self.namespace, "--wait=false")
+
+    def kubectl(self, *words, text=None):
+        program = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
+        done = subprocess.run(
+            [program, "-n", self.namespace, *words], input=text, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def place(self):
+        return ["--namespace", self.namespace, *self.pulling()]
+
+    def pulling(self):
+        return ["--registry", self.registry] if self.registry else []
+
+
+class OnFake(Commands):
+    """The fake cluster, whose node runs processes; images are handed to it from the store, as if loaded."""
+
+    def __init__(self, folder, environment, fake, kit):
+        super().__init__(folder, environment)
+        # TensorFlow behaves otherwise where it sees pytest's variables, which no kernel has.
+        for name in [name for name in self.environment if name.startswith("PYTEST_")]:
+            del self.environment[name]
+        self.fake = fake
+        self.images = {}
+        kit.ProcessNode(fake, self.images, networked=True)
+        tools = folder / "tools"
+        tools.mkdir(parents=True)
+        (tools / "kind").write_text("#!/bin/sh\necho nothing is to be loaded >&2; exit 1\n")
+        (tools / "kind").chmod(0o755)
+        self.environment |= {
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "KUBECONFIG": str(fake.kubeconfig(folder, context="kind-test")),
+            # Kernels are of environments that have not got our package.
+            "PYTHONPATH": str(lent(folder / "lent", "jupyter-containerize", "kubernetes", "isal")),
+        }
+
+    def hand(self, name):
+        """Let the node have an image of the store."""
+        store = Store.open(str(self.folder / "store"))
+        image = store.resolve(name)
+        fits = bubblewrap.layers_that_fit(store.root, store.root, ["/"])
+        root = rootfs.unpacked(image, store=store, fits=fits, emit=ignore)
+        there = placing.local_name(image, RunSpec(image=image.digest, image_name=name))
+        self.images[there] = (root.layers, image.config.environment)
+        listed = self.fake.nodes[0]["status"].setdefault("images", [])
+        listed.append({"names": [there]})
+
+
+def lent(folder, *names):
+    """Return a folder for PYTHONPATH with packages of this environment, and all they require."""
+    folder.mkdir()
+    seen, pending = set(), [*names]
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found = metadata.distribution(name)
+            for text in found.requires or ():
+                wanted = Requirement(text)
+                if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
+                    pending.append(wanted.name)
+            for top in {file.parts[0] for file in found.files or ()}:
+                source = Path(found.locate_file(top))
+                if top != ".." and not top.endswith((".dist-info", ".pth")) and source.exists():
+                    with contextlib.suppress(FileExistsError):
+                        (folder / top).symlink_to(source)
+    with contextlib.suppress(FileExistsError):  # an editable install has no files of its own
+        (folder / "jupyter_containerize").symlink_to(Path(jupyter_containerize.__file__).parent)
+    return folder
 
 
 class Kernel:

@@ -184,7 +184,7 @@ def test_a_service_is_updated_under_load_without_a_lost_request(cluster, cluster
     assert done.returncode == 0, done.stderr
     run = cluster.newest()["id"]
     cluster.kubectl("rollout", "status", "deployment/numbers", "--timeout=180s")
-    with cluster.forwarded(run, 18080), cluster_runs.Load(18080, ROWS, first) as load:
+    with cluster.forwarded(run) as port, cluster_runs.Load(port, ROWS, first) as load:
         updated = cluster.call("update", run, "triple:1", *cluster.pulling())
         load.until(lambda seen: 9.0 in seen)
     assert updated.returncode == 0, updated.stderr

@@ -31,17 +31,6 @@ def with_parameters(kit, name, **values):
     return document
 
 
-def told_by(text, worker):
-    """Return the lines of one worker."""
-    mark = f"[worker {worker}] "
-    return [line.removeprefix(mark) for line in text.splitlines() if line.startswith(mark)]
-
-
-def most_likely(answer):
-    """Return what tells one model's answer from another's: the probabilities, rounded."""
-    return tuple(round(value, 2) for value in next(iter(answer.values()))[0])
-
-
 @pytest.fixture(scope="module")
 def cluster(cluster_runs, tmp_path_factory, environment):
     with cluster_runs.Cluster(tmp_path_factory.mktemp("keras"), environment) as made:
@@ -62,7 +51,7 @@ def test_two_workers_train_one_model(cluster, cluster_runs):
         "workers", "--workers", "2", "-p", "epochs=3", size=cluster_runs.FOR_TENSORFLOW
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    told = [told_by(done.stdout, worker) for worker in (0, 1)]
+    told = [cluster_runs.told_by(done.stdout, worker) for worker in (0, 1)]
     assert any(line.endswith("trained by 2") for line in told[0])
     # One model: each step has the same loss in both. (The run ends with the chief, whatever the other does.)
     losses = [[line for line in lines if line.startswith("epoch 1: loss")] for lines in told]
@@ -82,7 +71,10 @@ def test_the_example_is_served_and_updated_under_load_without_a_lost_request(clu
     assert done.returncode == 0, done.stderr
     run = cluster.newest()["id"]
     cluster.kubectl("rollout", "status", "deployment/classes", "--timeout=400s")
-    with cluster.forwarded(run, 18081), cluster_runs.Load(18081, POINT, most_likely) as load:
+    with (
+        cluster.forwarded(run) as port,
+        cluster_runs.Load(port, POINT, cluster_runs.most_likely) as load,
+    ):
         updated = cluster.call("update", run, "second:1", *cluster.pulling())
         load.until(lambda seen: len(seen) > 1)
     assert updated.returncode == 0, updated.stderr
@@ -93,11 +85,7 @@ def test_the_example_is_served_and_updated_under_load_without_a_lost_request(clu
 
 def test_by_magic(cluster, cluster_runs):
     where = " ".join([*cluster.place(), *cluster_runs.FOR_TENSORFLOW])
-    cells = [
-        "".join(one["source"])
-        for one in with_parameters(cluster_runs, "keras_classifier", epochs=2)["cells"]
-        if one["cell_type"] == "code" and "skip" not in one["metadata"].get("tags", ())
-    ]
+    cells = cluster_runs.cells("keras_classifier", epochs=2)
     with cluster.kernel("cluster") as live:
         live.run("%load_ext jupyter_containerize")
         for source in cells:
@@ -111,7 +99,10 @@ def test_by_magic(cluster, cluster_runs):
         cluster.kubectl("rollout", "status", "deployment/magic", "--timeout=400s")
         live.run("history = model.fit(x_train, y_train, epochs=3, batch_size=64, verbose=0)")
         live.run("%containerize serve model --example x_test[:2] -t served:2")
-        with cluster.forwarded(run, 18082), cluster_runs.Load(18082, POINT, most_likely) as load:
+        with (
+            cluster.forwarded(run) as port,
+            cluster_runs.Load(port, POINT, cluster_runs.most_likely) as load,
+        ):
             live.run(f"%containerize update {run} served:2 {' '.join(cluster.pulling())}")
             load.until(lambda seen: len(seen) > 1)
         assert len(load.seen) == 2, load.seen
@@ -131,8 +122,4 @@ def test_a_sweep_is_a_frame(cluster, cluster_runs):
         told = live.run("print(type(frame).__name__, frame[['rate', 'state', 'result']].to_json())")
     kind, _, table = told.partition(" ")
     assert kind == "DataFrame"
-    assert json.loads(table) == {
-        "rate": {"0": "0.1", "1": "0.25"},
-        "state": {"0": "succeeded", "1": "succeeded"},
-        "result": {"0": "0.2", "1": "0.5"},
-    }
+    assert json.loads(table) == cluster_runs.SWEPT

