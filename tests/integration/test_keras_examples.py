@@ -124,7 +124,7 @@ def live(cluster, cluster_runs):
 
 
 def test_by_magic_the_example_trains_as_a_job(cluster, live, cluster_runs):
-    told = live.run(f"%containerize run keras:1 --runtime kubernetes -p epochs=3 {SIZE}")
+    told = live.run(f"%containerize run keras:1 --runtime kubernetes -p epochs=1 {SIZE}")
     assert "accuracy on unseen points" in told
     assert {"files/classifier.keras", "executed.ipynb"} <= cluster_runs.files(cluster.newest())
 
@@ -132,7 +132,7 @@ def test_by_magic_the_example_trains_as_a_job(cluster, live, cluster_runs):
 @pytest.mark.usefixtures("several")
 def test_by_command_two_pods_train_one_model(cluster, cluster_runs):
     cluster.hand("several:1")
-    options = ("--workers", "2", "-p", "epochs=2")
+    options = ("--workers", "2", "-p", "epochs=1")
     done = cluster.run("several", *options, size=SIZE.split())
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     told = [cluster_runs.told_by(done.stdout, worker) for worker in (0, 1)]

@@ -16,7 +16,13 @@ import pytest
 
 from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.model.cluster import Place
-from jupyter_containerize.runtimes.kubernetes import away, connection, paths, watching
+from jupyter_containerize.runtimes.kubernetes import (
+    away,
+    connection,
+    paths,
+    tunnel,
+    watching,
+)
 from jupyter_containerize.runtimes.kubernetes.connection import Connection
 from jupyter_containerize.runtimes.kubernetes.streams import log_lines
 
@@ -288,3 +294,34 @@ def test_credentials_that_were_never_good_are_not_waited_for(connect, fake):
         connect().list(PODS)
     assert caught.value.code == "cluster-login"
     assert len(fake.calls) == 2
+
+
+def test_a_connection_to_a_service_goes_to_another_pod_when_its_own_is_gone(connect, fake):
+    def connected(pod, port):
+        here, there = socket.socketpair()
+        there.sendall(f"{pod['metadata']['name']}:{port}".encode())
+        there.shutdown(socket.SHUT_WR)
+        return here
+
+    fake.kubelet = SimpleNamespace(connect=connected, stop=lambda: None)
+    pods(fake, 1)
+    ready = iter([["gone"], [], ["p-0000"]])
+    with (
+        tunnel.opened(connect(), lambda: next(ready), 8080) as port,
+        socket.create_connection(("127.0.0.1", port)) as client,
+    ):
+        client.settimeout(60)
+        assert b"".join(iter(lambda: client.recv(100), b"")) == b"p-0000:8080"
+
+
+def test_who_asks_a_service_that_is_away_sees_a_closed_connection(connect, monkeypatch):
+    monkeypatch.setattr(tunnel, "_PATIENCE_S", 0.3)
+    with (
+        tunnel.opened(connect(), list, 8080) as port,
+        socket.create_connection(("127.0.0.1", port)) as client,
+    ):
+        client.settimeout(60)
+        assert client.recv(100) == b""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ContainerizeError) as caught:  # fmt: skip
+        tunnel.opened(connect(), list, 8080, local=taken.getsockname()[1]).__enter__()
+    assert caught.value.code == "port-in-use"

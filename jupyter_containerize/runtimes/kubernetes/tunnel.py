@@ -5,11 +5,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from ...errors import ContainerizeError
 from . import paths
 from .connection import Connection
+
+#: How long a pod is looked for: while a rollout goes on there is always one that is ready.
+_PATIENCE_S = 5.0
+_PAUSE_S = 0.2
 
 
 @contextlib.contextmanager
@@ -57,19 +62,30 @@ def _forward(
     turn: int,
 ) -> None:
     with client:
-        try:
-            ready = pods()
-            if not ready:
-                return
-            path = paths.pod(ready[turn % len(ready)], connection.namespace, "portforward")
-            inside = connection.tunnel(path, port)
-        except (ContainerizeError, ConnectionError):
+        inside = _reached(connection, pods, port, turn)
+        if inside is None:
             return  # who asked sees a closed connection, as when a service is away
         back = threading.Thread(target=_copy, args=(inside, client), daemon=True)
         back.start()
         _copy(client, inside)
         back.join()
         inside.close()
+
+
+def _reached(
+    connection: Connection, pods: Callable[[], list[str]], port: int, turn: int
+) -> socket.socket | None:
+    """Return a way to a pod that is ready; None if none is for a while. A pod may go as it is asked for."""
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        with contextlib.suppress(ContainerizeError, ConnectionError):
+            ready = pods()
+            if ready:
+                path = paths.pod(ready[turn % len(ready)], connection.namespace, "portforward")
+                return connection.tunnel(path, port)
+        turn += 1
+        time.sleep(_PAUSE_S)
+    return None
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
