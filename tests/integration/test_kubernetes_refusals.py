@@ -83,6 +83,31 @@ def test_a_cluster_that_is_too_old(lab, version, since, feature, wishes):
     assert error.fix
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[minimum cpu usage per Container is 100m, but request is 20m]",
+        "cpu max limit to request ratio per Container is 10, but provided ratio is 50.000000",
+    ],
+)
+def test_where_small_containers_are_refused_ours_ask_for_as_much_as_the_work(lab, message):
+    """No option of the user's is about them, so he could not mend it."""
+
+    def rule(pod):
+        small = any(one["resources"]["requests"]["cpu"] == "20m" for one in pod["spec"]["containers"])  # fmt: skip
+        return f'pods "a" is forbidden: {message}' if small else ""
+
+    lab.fake.controllers.pod_admission.append(rule)
+    lab.start()
+    pod = lab.fake.one("jobs")["spec"]["template"]["spec"]
+    work, collector = pod["containers"]
+    assert collector["resources"] == work["resources"] == pod["initContainers"][0]["resources"]
+    lab.fake.controllers.pod_admission[:] = [lambda _: f'pods "a" is forbidden: {message}']
+    with pytest.raises(ContainerizeError) as caught:
+        lab.start()  # the work itself is too small: that he can mend
+    assert "--cpus within them" in caught.value.fix
+
+
 def test_a_cluster_that_has_never_heard_of_what_is_used(lab):
     lab.fake.version = (1, 27)
     message = "failed to create typed patch object (default/a; batch/v1, Kind=Job): .spec.successPolicy: field not declared in schema"

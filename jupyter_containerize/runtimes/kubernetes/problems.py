@@ -107,6 +107,13 @@ def lacks_field(message: str, name: str) -> bool:
     return unknown and f"spec.{name}" in message
 
 
+def limits_small(message: str) -> bool:
+    """Tell whether a LimitRange refuses a container that asks for little, or for little beside its limit."""
+    return bool(
+        re.search(r"minimum \w+ usage per Container is|request ratio per Container is", message)
+    )
+
+
 def is_lasting(status: int, message: str) -> bool:
     """Tell whether a failure (5xx) of the server is one that repeating would not mend."""
     return status == 500 and _UNKNOWN_FIELD in message  # noqa: PLR2004 - HTTP's number

@@ -42,17 +42,21 @@ def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, 
     there = connection.find(paths.of(planned[0], connection.namespace))
     if there is not None:
         raise _taken(planned[0]["kind"], there, name)
-    starting.dry_run(connection, planned)
+    even = starting.agree(
+        connection, lambda even: manifests(spec, expected, name, run_id, even=even), new=True
+    )
     placed = placing.place(image, spec, connection, store=store, emit=emit)
-    return starting.create(connection, manifests(spec, placed, name, run_id), emit)
+    return starting.create(connection, manifests(spec, placed, name, run_id, even=even), emit)
 
 
-def manifests(spec: RunSpec, image: PodImage, name: str, run_id: str) -> list[Json]:
+def manifests(
+    spec: RunSpec, image: PodImage, name: str, run_id: str, *, even: bool = False
+) -> list[Json]:
     """Return the service's objects, the owner first. Errors: `no-docker-credentials`."""
     docker = spec.cluster.pull_secret == placing.DOCKER
     if docker:
         image = replace(image, pull_secret=f"{name}-pull")
-    service = Service(name, run_id, spec, image, record=record_of(spec))
+    service = Service(name, run_id, spec, image, record=record_of(spec), even=even)
     made = objects(service)
     if docker:
         secret = starting.pull_secret(f"{name}-pull", spec.cluster.registry, service.labels())
@@ -208,12 +212,15 @@ class ServiceRun:
         )
         spec = replace(spec, cluster=wished)
         expected = placing.expected(image, spec, self.connection)
-        asked = manifests(spec, expected, self.name, self.id)[0]
-        self._keep_replicas(asked)
-        starting.dry_run(self.connection, [asked], new=False)
+
+        def made(pod_image: PodImage, *, even: bool) -> Json:
+            owner = manifests(spec, pod_image, self.name, self.id, even=even)[0]
+            self._keep_replicas(owner)
+            return owner
+
+        even = starting.agree(self.connection, lambda even: [made(expected, even=even)], new=False)
         placed = placing.place(image, spec, self.connection, store=self.store, emit=emit)
-        changed = manifests(spec, placed, self.name, self.id)[0]
-        self._keep_replicas(changed)
+        changed = made(placed, even=even)
         self.connection.apply(_path(self.connection, self.name), changed)
         return self._settled(before, emit)
 

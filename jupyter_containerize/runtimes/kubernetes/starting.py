@@ -14,7 +14,7 @@ from ...model.event import Emit
 from . import paths, story
 from .connection import Connection
 from .manifests.names import MANAGER
-from .problems import Refused, lacks_field, owned_by_another, too_old
+from .problems import Refused, lacks_field, limits_small, owned_by_another, too_old
 from .waits import Waits
 
 Json = dict[str, Any]
@@ -82,6 +82,22 @@ def _create(connection: Connection, objects: Sequence[Json]) -> Json:
         connection.delete(paths.of(objects[0], connection.namespace), uid=reference["uid"])
         raise
     return owner
+
+
+def agree(connection: Connection, make: Callable[..., Sequence[Json]], *, new: bool) -> bool:
+    """Ask for the objects of a run; return how `make` makes those that the server would take.
+
+    A LimitRange may want more of each container than our own small steps ask for; then all are
+    made even. Errors: those of `dry_run`.
+    """
+    try:
+        dry_run(connection, make(even=False), new=new)
+    except ContainerizeError as error:
+        if not any(limits_small(one.why) for one in (error, *error.also)):
+            raise
+        dry_run(connection, make(even=True), new=new)
+        return True
+    return False
 
 
 def dry_run(connection: Connection, objects: Sequence[Json], *, new: bool = True) -> None:

@@ -50,20 +50,22 @@ def start(spec: RunSpec, image: Image, connection: Connection, *, store: Store, 
     elif planned[0]["kind"] == "JobSet":
         (workers,) = planned[0]["spec"]["replicatedJobs"]
         starting.check_version(connection, workers["template"]["spec"])
-    starting.dry_run(connection, planned)
+    even = starting.agree(
+        connection, lambda even: manifests(spec, expected, run_id, even=even), new=True
+    )
     placed = placing.place(image, spec, connection, store=store, emit=emit)
-    made = manifests(spec, placed, run_id)
+    made = manifests(spec, placed, run_id, even=even)
     owner = starting.create(connection, made, emit)
     return run_of_job(owner, ()) if owner["kind"] == "Job" else carried.run_of(owner)
 
 
-def manifests(spec: RunSpec, image: PodImage, run_id: str) -> list[Json]:
+def manifests(spec: RunSpec, image: PodImage, run_id: str, *, even: bool = False) -> list[Json]:
     """Return the run's objects, the owner first. Errors: `no-docker-credentials`."""
     name = run_name(spec.image_name, run_id)
     docker = spec.cluster.pull_secret == placing.DOCKER
     if docker:
         image = replace(image, pull_secret=f"{name}-pull")
-    training = Training(name, run_id, spec, image, record=record_of(spec))
+    training = Training(name, run_id, spec, image, record=record_of(spec), even=even)
     made = objects(training)
     made[0]["metadata"].setdefault("annotations", {})[IMAGE] = image.reference
     if docker:

@@ -119,6 +119,7 @@ def pod_template(training: Training) -> Manifest:
         image=training.image,
         spec=spec,
         secret=training.secret,
+        even=training.even,
     )
     folders = writable(plan)
     sources = tuple(source(text) for text in spec.cluster.data)
@@ -217,7 +218,7 @@ def _collector(
         plan,
         COLLECTOR,
         [python, *isolated, POD_STEPS, *words],
-        resources=own_resources(),
+        resources=own_resources(plan),
         mounts=[*own, *folders],
         environment=_url_environment(training) if training.target.url else (),
     )
@@ -235,7 +236,7 @@ def _fetch(
         plan,
         FETCH,
         [python_of(training.image), POD_STEPS, "fetch", *pairs],
-        resources=own_resources(),
+        resources=own_resources(plan),
         mounts=[*folders, {"name": "data", "mountPath": _FETCHED}],
         environment=_url_environment(training),
     )

@@ -16,13 +16,17 @@ from .volumes import Target, target
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One training run as the manifests see it. `record` is kept on the object that owns all."""
+    """One training run as the manifests see it. `record` is kept on the object that owns all.
+
+    `even`: see `PodPlan`.
+    """
 
     name: str
     run_id: str
     spec: RunSpec
     image: PodImage
     record: Mapping[str, Any] = field(default_factory=dict)
+    even: bool = False
 
     @property
     def title(self) -> str:

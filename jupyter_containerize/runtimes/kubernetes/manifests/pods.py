@@ -47,7 +47,10 @@ class PodImage:
 
 @dataclass(frozen=True, slots=True)
 class PodPlan:
-    """What a pod template is made from. `environment` names a secret's keys, never values."""
+    """What a pod template is made from. `environment` names a secret's keys, never values.
+
+    `even`: our own steps ask for as much as the work, where a namespace has no room for small ones.
+    """
 
     name: str
     labels: Mapping[str, str]
@@ -57,6 +60,7 @@ class PodPlan:
     secret: str = ""
     sources: tuple[Source, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+    even: bool = False
 
 
 def python_of(image: PodImage) -> str:
@@ -190,8 +194,10 @@ def work_resources(limits: Limits, *, gpus: str = "", gpu_resource: str = "") ->
     return made
 
 
-def own_resources() -> Manifest:
+def own_resources(plan: PodPlan) -> Manifest:
     """Return requests and limits of our own small steps."""
+    if plan.even:
+        return work_resources(plan.spec.limits)
     return {
         "requests": {"cpu": "20m", "memory": "64Mi"},
         "limits": {"cpu": "1", "memory": "256Mi"},
@@ -242,6 +248,6 @@ def writable(plan: PodPlan) -> Folders:
         pairs = [f"{path}={_WORK}/{number}" for number, path in enumerate(filled)]
         command = [python_of(plan.image), "-I", POD_STEPS, "folders", *pairs]
         mount = [{"name": "folders", "mountPath": _WORK}]
-        init = container(plan, FOLDERS, command, resources=own_resources(), mounts=mount)
+        init = container(plan, FOLDERS, command, resources=own_resources(plan), mounts=mount)
         init["workingDir"] = "/"
     return Folders(volumes, tuple(mounts), init)

@@ -45,13 +45,14 @@ _METRIC = "http_requests_per_second"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service as the manifests see it. `env_name` is the secret of `--env`."""
+    """One service as the manifests see it. `even`: see `PodPlan`."""
 
     name: str
     run_id: str
     spec: RunSpec
     image: PodImage
     record: Mapping[str, Any] = field(default_factory=dict)
+    even: bool = False
 
     @property
     def wishes(self) -> Serving:
@@ -158,6 +159,7 @@ def pod_template(service: Service) -> Manifest:
         spec=spec,
         secret=service.secret,
         annotations={IMAGE: service.image.reference},
+        even=service.even,
     )
     folders = writable(plan)
     environment = [
