@@ -62,6 +62,22 @@ def flat(df):
         "small": df.small, "maybe": df.maybe.fillna(-1).astype(float),
     })
 columns = make_pipeline(FunctionTransformer(flat), LogisticRegression()).fit(Z, [0, 1])
+from sklearn.experimental import enable_iterative_imputer
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.cluster import KMeans
+from sklearn.impute import IterativeImputer
+from sklearn.model_selection import RandomizedSearchCV
+gaps = X.assign(city=X.city.where(X.index % 9 > 0))
+nested = make_pipeline(ColumnTransformer([
+    ("numbers", numbers, ["age", "rooms"]), ("note", TfidfVectorizer(), "note"),
+    ("city", make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")), [2]),
+]), LogisticRegression()).fit(gaps[["age", "rooms", "city"]].assign(note="so good"), y)
+one_row = dict(nested.feature_names_in_[:0], age=30.0, rooms=2, city=np.nan, note="good")
+filled = make_pipeline(IterativeImputer(), LogisticRegression()).fit(X[["age", "rooms"]].to_numpy(), y)
+bags = make_pipeline(DictVectorizer(), LogisticRegression()).fit([{"a": 1, "city": "Oslo"}, {"b": 2}], ["yes", "no"])
+search = RandomizedSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [1, 2]}, n_iter=1).fit(N, y)
+groups = KMeans(3, n_init=1, random_state=0).fit(N)
+from scipy.sparse import csr_matrix
 def total(df): return float((df.age.fillna(0) * df.rooms).sum())
 def judge(df):
     found = pipe.predict_proba(df)[:, 0]
@@ -76,12 +92,21 @@ xk = xgboost.XGBClassifier(n_estimators=5, enable_categorical=True).fit(C, label
 booster = xgboost.train({}, xgboost.DMatrix(N, label=label), 4)
 lc = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(C, y)
 lr = lightgbm.LGBMRegressor(n_estimators=5, verbose=-1).fit(M, t)
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+parts = ColumnTransformer([("city", OneHotEncoder(), ["city"]), ("rooms", "passthrough", ["rooms"])])
+xp = make_pipeline(parts, xgboost.XGBClassifier(n_estimators=5)).fit(X, label)
+lq = make_pipeline(parts, lightgbm.LGBMRegressor(n_estimators=5, verbose=-1)).fit(X, t)
+raw = lightgbm.train({"verbose": -1}, lightgbm.Dataset(M, label=t), 3)
+def both(rows: list[tuple[float, float]]): return raw.predict(np.array(rows)) + lr.predict(np.array(rows))
 """
 ONNX = """
 import onnx, onnxruntime, skl2onnx
 from sklearn.linear_model import LinearRegression
 proto = skl2onnx.to_onnx(LinearRegression().fit(M, t), M[:1].astype("float32"))
 session = onnxruntime.InferenceSession(proto.SerializeToString())
+def ask(rows: list[tuple[float, float]]): return session.run(None, {"X": np.array(rows, "float32")})[0][:, 0]
 """
 KERAS = """
 import os; os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -108,6 +133,15 @@ class Module(tf.Module):
 module = Module()
 nameless = keras.Sequential([keras.Input((4,)), layers.Lambda(lambda v: v * 2), layers.Dense(1)])
 def best(x): return model.predict(x, verbose=0).argmax(axis=1)
+class Pair(keras.Model):
+    def __init__(self, **more): super().__init__(**more); self.dense = layers.Dense(2)
+    def call(self, given): first, second = given; return self.dense(first) - self.dense(second)
+pair = Pair()
+words = layers.TextVectorization(output_sequence_length=3); words.adapt(["the cat sat", "a dog"])
+text = keras.Sequential([keras.Input((1,), dtype="string"), words, layers.Embedding(9, 2), layers.Flatten(), layers.Dense(1)])
+later = keras.Sequential([layers.Dense(2)])
+alone = layers.Dense(2)
+def known(text: str) -> list: return [words.get_vocabulary()[:2], module(tf.ones((1, 2)))]
 """
 TORCH = """
 import torch
@@ -142,6 +176,9 @@ def sklearn(serving_kernel):
         ("pipe", "X.head()"), "forest", ("texts", "['good', 'very bad']"), ("own", "M[:4]"), "closing", "unfitted",
         ("judge", "X.head()"), ("pipe.predict_proba", "X.head(2)"), ("forest", "M[:2, :1]"), ("pipe", "X[['age']]"),
         "pipe", ("total", "X.head(3)"), ("columns.decision_function", "Z"),
+        "nested", ("nested", "one_row"), ("nested", "[one_row, one_row]"), ("nested", "pd.Series(one_row)"),
+        "filled", ("bags", "[{'a': 1}, {'city': 'Oslo'}]"), ("search.predict_proba", "N.head(3)"), "groups",
+        ("forest", "csr_matrix(M[:2])"), ("forest", "np.array([(1.0, 2)], dtype=[('a', 'f8'), ('b', 'i4')])"),
     ]  # fmt: skip
     keys = [
         "pipe",
@@ -157,13 +194,27 @@ def sklearn(serving_kernel):
         "bare",
         "total",
         "columns",
+        *("nested", "of a dict", "of dicts", "of a series", "filled", "bags", "search", "groups"),
+        *("sparse", "structured"),
     ]
     found = serving_kernel("serving").save([TABLE, SKLEARN], asked)
     return dict(zip(keys, found, strict=True))
 
 
 @pytest.mark.parametrize(
-    "name", ["pipe", "forest", "texts", "own", "judge", "proba", "bare", "total"]
+    "name",
+    [
+        "pipe",
+        "forest",
+        "texts",
+        "own",
+        "judge",
+        "proba",
+        "bare",
+        "total",
+        "nested",
+        "filled",
+    ],
 )
 def test_scikit_learn_answers_in_a_fresh_process(sklearn, name):
     assert len(sklearn[name].tried().answers) >= 2
@@ -196,6 +247,34 @@ def test_scikit_learn_signatures(sklearn):
     assert cities["categories"] == ["Lima", "Oslo", "Rome"]
 
 
+def test_what_parts_learnt_within_parts_is_the_signature(sklearn):
+    """Columns by name, by place and by a bare name; categories behind an imputer, text, gaps."""
+    inputs = {one["name"]: one for one in sklearn["nested"].signature["inputs"]}
+    kinds = {name: one["dtype"] for name, one in inputs.items()}
+    assert kinds == {"age": "FP64", "rooms": "FP64", "city": "BYTES", "note": "BYTES"}
+    assert inputs["city"]["categories"] == ["Lima", "Oslo", "Rome"]
+    assert {name for name, one in inputs.items() if one["optional"]} == {"age", "rooms", "city"}
+
+
+@pytest.mark.parametrize("name", ["of a dict", "of dicts", "of a series"])
+def test_rows_are_examples_in_any_form_and_may_lack_values(sklearn, name):
+    inputs = {one["name"]: one for one in sklearn[name].signature["inputs"]}
+    assert (inputs["city"]["dtype"], inputs["city"]["optional"]) == ("BYTES", True)
+    first = sklearn[name].questions[0]["rows"][0]
+    assert first == {"age": 30.0, "rooms": 2, "city": None, "note": "good"}
+
+
+def test_dicts_as_rows_over_http(sklearn, service_runs, environment):
+    assert sklearn["bags"].inputs == {"x": ("JSON", (-1,))}
+    python, folder = environment("serving"), sklearn["bags"].folder
+    with service_runs.ServiceRun("", inputs=[], outputs=[], python=python, artifact=folder) as run:
+        run.start(wait=False, workers=1)
+        run.wait_ready(280)
+        assert run.predict({"rows": [{"x": {"city": "Oslo"}}, {"x": {"b": 2}}]}).json == {
+            "rows": [{"prediction": "yes"}, {"prediction": "no"}]
+        }
+
+
 def test_questions_cover_missing_values_and_unseen_categories(sklearn):
     rows = [row for one in sklearn["bare"].questions for row in one["rows"]]
     assert any(row["city"] == "never seen before" for row in rows)
@@ -205,7 +284,12 @@ def test_questions_cover_missing_values_and_unseen_categories(sklearn):
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    {"unfitted": "not-fitted", "narrow": "bad-example", "lacking": "bad-example"}.items(),
+    {
+        "unfitted": "not-fitted",
+        "narrow": "bad-example",
+        "lacking": "bad-example",
+        "structured": "bad-example",
+    }.items(),
 )
 def test_scikit_learn_errors(sklearn, name, code):
     assert sklearn[name].error.code == code
@@ -223,6 +307,9 @@ def test_scikit_learn_converts_where_the_answers_stay_the_same(sklearn):
     rows = sklearn["forest"].compiled().facts["modules"]
     found = {row[0].split(".")[0] for row in rows if row[4] and "-packages/" in row[1]}
     assert found == {"numpy", "onnxruntime"}
+    assert sklearn["sparse"].inputs == sklearn["forest"].inputs
+    for name in ("search", "groups"):
+        sklearn[name].compiled()
     for name in ("own", "judge"):
         with pytest.raises(ContainerizeError) as caught:
             sklearn[name].compiled()
@@ -240,9 +327,11 @@ def trees(serving_kernel):
         ("lc.predict_proba", "C.head()"),
         "lr",
         "xk",
+        *(("xp.predict_proba", "X.head()"), ("lq", "X.head()"), "both"),
     ]
     found = serving_kernel("serving").save([TABLE, TREES], names)
-    return dict(zip(["xc", "xr", "xk", "booster", "lc", "lp", "lr", "needs"], found, strict=True))
+    keys = ["xc", "xr", "xk", "booster", "lc", "lp", "lr", "needs", "xp", "lq", "both"]
+    return dict(zip(keys, found, strict=True))
 
 
 @pytest.mark.parametrize("name", ["xc", "xr", "xk", "booster", "lc", "lp", "lr"])
@@ -250,6 +339,12 @@ def test_trees_answer_in_a_fresh_process(trees, name):
     trees[name].tried()
     other = {"lightgbm"} if name.startswith("x") or name == "booster" else {"xgboost", "sklearn"}
     assert not trees[name].packages() & {*PLOTTING, *other}
+
+
+def test_a_function_brings_boosters_as_text(trees):
+    assert trees["both"].codes == []
+    assert trees["both"].tried().answers == tuple(trees["both"].answers)
+    assert trees["both"].outputs == {"prediction": ("FP64", (-1,))}
 
 
 def test_trees_are_saved_in_their_own_formats(trees):
@@ -261,20 +356,29 @@ def test_trees_are_saved_in_their_own_formats(trees):
 
 
 def test_trees_convert(trees):
-    for name in ("xr", "lr"):
+    for name in ("xr", "lr", "xp", "lq"):
         assert trees[name].compiled().answers, name
     with pytest.raises(ContainerizeError, match="Categorical"):
         trees["xk"].compiled()
 
 
-def test_onnx_models_and_sessions(serving_kernel):
-    model, session = serving_kernel("serving").save(
-        [TABLE, ONNX], ["proto", ("session", "M[:2].astype('float32')")]
-    )
-    for one in (model, session):
-        one.tried()
-        assert one.packages() == {"numpy", "onnxruntime"}
-        assert one.inputs == {"X": ("FP32", (-1, 2))}
+@pytest.fixture(scope="module")
+def onnx(serving_kernel):
+    asked = ["proto", ("session", "M[:2].astype('float32')"), "ask"]
+    found = serving_kernel("serving").save([TABLE, ONNX], asked)
+    return dict(zip(["model", "session", "within"], found, strict=True))
+
+
+@pytest.mark.parametrize("name", ["model", "session"])
+def test_onnx_models_and_sessions(onnx, name):
+    onnx[name].tried()
+    assert onnx[name].packages() == {"numpy", "onnxruntime"}
+    assert onnx[name].inputs == {"X": ("FP32", (-1, 2))}
+
+
+def test_a_function_brings_its_session(onnx):
+    assert onnx["within"].codes == []
+    assert onnx["within"].tried().answers == tuple(onnx["within"].answers)
 
 
 @pytest.fixture(scope="module")
@@ -288,12 +392,35 @@ def keras(serving_kernel):
         "nameless",
         ("model", "x[:, :3]"),
         "own",
+        *(
+            ("pair", "[x, x]"),
+            ("text", "['the cat', 'a dog']"),
+            ("later", "x"),
+            ("alone", "x"),
+            "known",
+        ),
     ]
     keys = ["model", "two", "own", "module", "best", "nameless", "narrow", "needs"]
+    keys += ["pair", "text", "later", "alone", "known"]
     return dict(zip(keys, serving_kernel("serving").save(KERAS, asked), strict=True))
 
 
-@pytest.mark.parametrize("name", ["model", "two", "own", "module", "best", "nameless"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model",
+        "two",
+        "own",
+        "module",
+        "best",
+        "nameless",
+        "pair",
+        "text",
+        "later",
+        "alone",
+        "known",
+    ],
+)
 def test_keras_and_tensorflow_answer_in_a_fresh_process(keras, name):
     keras[name].tried()
     assert not keras[name].packages() & {*PLOTTING, "sklearn", "pandas"}
@@ -302,6 +429,10 @@ def test_keras_and_tensorflow_answer_in_a_fresh_process(keras, name):
 def test_keras_signatures(keras):
     assert keras["two"].inputs == {"first": ("FP32", (-1, 4)), "second": ("INT32", (-1, 3))}
     assert keras["two"].outputs == {"score": ("FP32", (-1, 1)), "other": ("FP32", (-1, 2))}
+    assert keras["pair"].inputs == {"x_0": ("FP32", (-1, 10)), "x_1": ("FP32", (-1, 10))}
+    assert keras["text"].inputs == {"x": ("BYTES", (-1, 1))}
+    assert keras["text"].questions[0] == {"inputs": {"x": [["the cat"], ["a dog"]]}}
+    assert keras["known"].codes == []
     assert "class Twice" in keras["two"].definitions
     assert keras["nameless"].codes == ["lambda-layer"]
     assert "lambda-layer" not in keras["model"].codes
@@ -359,7 +490,7 @@ def test_torch_converts(torch):
     ("group", "name"),
     [
         ("sklearn", "forest"), ("sklearn", "judge"), ("trees", "xc"), ("trees", "lr"),
-        ("keras", "model"), ("torch", "net"),
+        ("keras", "model"), ("torch", "net"), ("onnx", "model"),
     ],
 )  # fmt: skip
 @pytest.mark.timeout(600)

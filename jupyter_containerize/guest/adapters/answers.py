@@ -37,6 +37,8 @@ def jsonable(value: Any) -> Any:
         return examples.rows_of(
             {name: examples.plain(one) for name, one in fields.columns_of(value).items()}
         )
+    if hasattr(value, "__array__"):  # tensors of any framework
+        return value.__array__()
     if hasattr(value, "isoformat"):
         return value.isoformat()
     kind = type(value)

@@ -57,7 +57,12 @@ def complete(
     """Add to `artifact` what the answers tell: the outputs' fields and an example."""
     inputs, outputs = answers[0]
     signature = artifact["signature"]
-    signature.setdefault("outputs", outputs_of(outputs, rows=signature["style"] != "arguments"))
+    if "outputs" not in signature:
+        rows = signature["style"] != "arguments"
+        signature["outputs"] = outputs_of(outputs, rows=rows)
+        if not rows and any(one["shape"] or one["dtype"] == "JSON" for one in signature["inputs"]):
+            for one in signature["outputs"]:  # longer inputs may well give longer outputs
+                one["shape"] = [-1 for _ in one["shape"]]
     artifact.setdefault("tolerance", _TOLERANCE)
     artifact.setdefault("batches", False)
     artifact.setdefault("max_batch_size", 64)

@@ -189,7 +189,7 @@ def describe(value: Any, example: Any) -> dict[str, Any]:
         raise tables.bad_example(
             f"The function takes {', '.join(required)}: give a dict or a tuple with all of them."
         )
-    if fields.is_frame(example) or (fields.is_series(example) and example.index.dtype == object):
+    if fields.is_frame(example) or fields.is_row(example):
         made = tables.describe(example)
         if _is_row_by_row(value, made, example):
             return {**made, "data": {**made["data"], "how": "frame"}}

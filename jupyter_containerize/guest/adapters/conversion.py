@@ -11,6 +11,7 @@ import importlib.util
 import io
 import logging
 import os
+import sys
 import warnings
 from typing import Any
 
@@ -78,29 +79,19 @@ def convert(value: Any, folder: str, artifact: dict[str, Any]) -> dict[str, Any]
 def _sklearn(value: Any, path: str, artifact: dict[str, Any]) -> tuple[str, list[int]]:
     """Convert in double precision, as scikit-learn computes; in single where that is all there is."""
     import skl2onnx
-    from skl2onnx.common import data_types
 
     estimator, method = getattr(value, "__self__", value), artifact["data"]["method"]
-    kinds = {
-        "BYTES": data_types.StringTensorType,
-        "BOOL": data_types.BooleanTensorType,
-        "INT64": data_types.Int64TensorType,
-    }
-    inputs = artifact["signature"]["inputs"]
+    estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
+    _learn_others(skl2onnx)
     problem: Exception | None = None
-    for floats in (data_types.DoubleTensorType, data_types.FloatTensorType):
-        types = []
-        for one in inputs:
-            kind = (
-                floats
-                if one["dtype"] in fields.FLOATS
-                else kinds.get(one["dtype"], data_types.Int64TensorType)
-            )
-            width = [1] if artifact["signature"]["style"] == "frame" else one["shape"][1:]
-            types.append((one["name"], kind([None, *width])))
+    for feed, floats in _ways(artifact["signature"]):
+        types = _types(artifact["signature"], feed, floats)
         try:
             made = skl2onnx.convert_sklearn(
-                estimator, initial_types=types, options=_options(estimator), target_opset=15
+                estimator,
+                initial_types=types,
+                options=_options(estimator),
+                target_opset={"": 15, "ai.onnx.ml": 3},
             )
             with open(path, "wb") as file:
                 file.write(made.SerializeToString())
@@ -108,10 +99,76 @@ def _sklearn(value: Any, path: str, artifact: dict[str, Any]) -> tuple[str, list
         except Exception as error:
             problem = problem or error
             continue
-        feed = "columns" if artifact["signature"]["style"] == "frame" else "same"
         picked = {"predict": [0], "predict_proba": [1], "decision_function": [1]}.get(method, [0])
         return feed, picked
     raise problem or CannotConvert("skl2onnx made nothing.")
+
+
+def _ways(signature: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return how a model may be fed, and as what numbers: a frame's columns one by one, or as a matrix."""
+    from skl2onnx.common import data_types
+
+    feeds = ["same"]
+    if signature["style"] == "frame":
+        feeds = ["columns"]
+        if all(one["dtype"] != "BYTES" for one in signature["inputs"]):
+            feeds.append("matrix")
+    kinds = (data_types.DoubleTensorType, data_types.FloatTensorType)
+    return [(feed, floats) for feed in feeds for floats in kinds]
+
+
+def _types(signature: dict[str, Any], feed: str, floats: Any) -> list[tuple[str, Any]]:
+    """Return skl2onnx's own description of the inputs."""
+    from skl2onnx.common import data_types
+
+    inputs = signature["inputs"]
+    if feed == "matrix":
+        return [("x", floats([None, len(inputs)]))]
+    kinds = {
+        "BYTES": data_types.StringTensorType,
+        "BOOL": data_types.BooleanTensorType,
+        **dict.fromkeys(fields.FLOATS, floats),
+    }
+    widths = [[1] if feed == "columns" else one["shape"][1:] for one in inputs]
+    return [
+        (one["name"], kinds.get(one["dtype"], data_types.Int64TensorType)([None, *width]))
+        for one, width in zip(inputs, widths)
+    ]
+
+
+def _learn_others(skl2onnx: Any) -> None:
+    """Let pipelines have XGBoost and LightGBM inside, where onnxmltools is there to convert those."""
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    for module, kind, converter in _TREES:
+        if module not in sys.modules or importlib.util.find_spec("onnxmltools") is None:
+            continue
+        where, _, function = converter.rpartition(".")
+        is_classifier = kind.endswith("Classifier")
+        skl2onnx.update_registered_converter(
+            getattr(sys.modules[module], kind),
+            f"{module}{kind}",
+            calculate_linear_classifier_output_shapes
+            if is_classifier
+            else calculate_linear_regressor_output_shapes,
+            getattr(importlib.import_module(where), function),
+            options={"nocl": [True, False], "zipmap": [True, False, "columns"]}
+            if is_classifier
+            else None,
+        )
+
+
+_XGBOOST = "onnxmltools.convert.xgboost.operator_converters.XGBoost.convert_xgboost"
+_LIGHTGBM = "onnxmltools.convert.lightgbm.operator_converters.LightGbm.convert_lightgbm"
+_TREES = (
+    ("xgboost", "XGBClassifier", _XGBOOST),
+    ("xgboost", "XGBRegressor", _XGBOOST),
+    ("lightgbm", "LGBMClassifier", _LIGHTGBM),
+    ("lightgbm", "LGBMRegressor", _LIGHTGBM),
+)
 
 
 def _options(estimator: Any) -> dict[Any, Any] | None:
@@ -120,7 +177,9 @@ def _options(estimator: Any) -> dict[Any, Any] | None:
 
 def _keras(value: Any, path: str, artifact: dict[str, Any]) -> tuple[str, list[int]]:
     del artifact
-    getattr(value, "__self__", value).export(path, format="onnx", verbose=False)
+    from . import keras
+
+    keras._target(value).export(path, format="onnx", verbose=False)
     return "same", []
 
 

@@ -176,6 +176,8 @@ def _array_of(values: Any, field: dict[str, Any]) -> Any:
     dtype = field["dtype"]
     if dtype in fields.FLOATS:
         return numpy.array(_nan_for_null(values), dtype=fields.NUMPY_NAMES[dtype])
+    if dtype == "JSON":  # a dict or list is one value
+        return _array(values, field)
     made = numpy.array(values, dtype=object)
     if field.get("format") == "base64":
         flat = [None if one is None else base64.b64decode(one) for one in made.reshape(-1)]

@@ -57,8 +57,11 @@ def of_array(name: str, array: Any, *, rows: bool = True) -> dict[str, Any]:
         shape[0] = -1
     dtype = dtype_of(array)
     form = ""
-    if dtype == "BYTES" and array.size and isinstance(array.reshape(-1)[0], bytes):
+    first = array.reshape(-1)[0] if dtype == "BYTES" and array.size else ""
+    if isinstance(first, bytes):
         form = "base64"
+    elif isinstance(first, (dict, list, tuple, set)):
+        dtype = "JSON"
     return field(name, dtype, shape, form=form)
 
 
@@ -102,6 +105,11 @@ def is_series(value: Any) -> bool:
     """Tell whether `value` is a pandas series."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, getattr(pandas, "Series", ()))
+
+
+def is_row(value: Any) -> bool:
+    """Tell whether `value` is a pandas series whose index are the names of columns."""
+    return is_series(value) and len(value) > 0 and all(isinstance(one, str) for one in value.index)
 
 
 def is_array(value: Any) -> bool:

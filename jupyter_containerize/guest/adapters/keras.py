@@ -16,7 +16,7 @@ _BATCH = 256
 
 
 def knows(value: Any) -> bool:
-    """Tell whether it is a Keras model, or its `predict`."""
+    """Tell whether it is a Keras model, its `predict`, or a layer."""
     return _target(value) is not None
 
 
@@ -26,6 +26,9 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
 
     model = _target(value)
     inputs, structure = _inputs(model, example)
+    if not model.built and example is not None:  # its weights are made by the first call
+        given = inputs_of(example, {"signature": {"inputs": inputs}})
+        model(_structured(_tensors(given, inputs), [one["name"] for one in inputs], structure))
     data, findings, uses = write(model, folder)
     return {
         "framework": {"name": "keras", "version": keras.__version__},
@@ -54,7 +57,12 @@ def write(value: Any, folder: str) -> tuple[dict[str, Any], list[dict[str, str]]
             why=f"{type(error).__name__}: {error}"[:500],
             fix="Give custom layers a get_config(), and call the model once before you serve it.",
         ) from error
-    data = {"file": _FILE, "backend": keras.backend.backend(), "lambdas": _has_lambdas(model)}
+    data = {
+        "file": _FILE,
+        "backend": keras.backend.backend(),
+        "lambdas": _has_lambdas(model),
+        "layer": model.layers[0] is value if model.layers else False,
+    }
     findings = [_about_lambdas()] if data["lambdas"] else []
     return data, findings, _from_cells(model)
 
@@ -75,7 +83,7 @@ def _about_lambdas() -> dict[str, str]:
 
 
 def read(folder: str, data: dict[str, Any]) -> Any:
-    """Return the model that `write` wrote."""
+    """Return the model, or the layer, that `write` wrote."""
     os.environ.setdefault("KERAS_BACKEND", data["backend"])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras
@@ -86,9 +94,10 @@ def read(folder: str, data: dict[str, Any]) -> Any:
         if isinstance(one, (type, types.FunctionType))
     }
     path = os.path.join(folder, data["file"])
-    return keras.saving.load_model(
+    model = keras.saving.load_model(
         path, custom_objects=own, compile=False, safe_mode=not data.get("lambdas")
     )
+    return model.layers[0] if data.get("layer") else model
 
 
 def load(folder: str, artifact: dict[str, Any]) -> Any:
@@ -125,7 +134,8 @@ class Called:
         """Return the outputs by name."""
         import keras
 
-        answer = self.model(_structured(inputs, self.names, self.structure), training=False)
+        given = _tensors(inputs, self.inputs)
+        answer = self.model(_structured(given, self.names, self.structure), training=False)
         return _named(answer, self.outputs, keras.ops.convert_to_numpy)
 
 
@@ -136,7 +146,8 @@ class Original(Called):
         """Return what `predict` gives."""
         import numpy
 
-        answer = self.model.predict(_structured(inputs, self.names, self.structure), verbose=0)
+        given = _tensors(inputs, self.inputs)
+        answer = self.model.predict(_structured(given, self.names, self.structure), verbose=0)
         return _named(answer, self.outputs, numpy.asarray)
 
 
@@ -185,6 +196,17 @@ class Concrete(Called):
         return _named(self._ask(*given), self.outputs, _numpy)
 
 
+def _tensors(inputs: dict[str, Any], described: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return inputs as Keras takes them: text as TensorFlow's strings, which alone it knows."""
+    texts = [one["name"] for one in described if one["dtype"] == "BYTES"]
+    if not texts:
+        return inputs
+    import tensorflow
+
+    made = {name: tensorflow.constant(inputs[name], dtype="string") for name in texts}
+    return {**inputs, **made}
+
+
 def _numpy(tensor: Any) -> Any:
     return tensor.numpy()
 
@@ -196,10 +218,12 @@ def _dtype(field: dict[str, Any]) -> str:
 def _target(value: Any) -> Any:
     keras = sys.modules.get("keras")
     kind = getattr(keras, "Model", None)
-    if kind is None:
+    if keras is None or kind is None:
         return None
     if isinstance(value, kind):
         return value
+    if isinstance(value, keras.Layer):
+        return keras.Sequential([value])
     owner = getattr(value, "__self__", None)
     return (
         owner
@@ -220,11 +244,10 @@ def _inputs(model: Any, example: Any) -> tuple[list[dict[str, Any]], str]:
             raise CannotServe(
                 "example-needed",
                 what="What this Keras model takes cannot be told from it.",
-                why="It is a subclass that does not say its input's shape.",
+                why="It does not say its input's shape.",
                 fix="Name an example of its input: --example x_test[:3]",
             )
-        array = tables.as_array(example)
-        return [fields.of_array(tables.MATRIX, array)], "one"
+        return _inputs_by(example)
     names = [_name(tensor, at, tables.MATRIX) for at, tensor in enumerate(tensors)]
     if len(names) == 1 and structure != "dict":
         names = [tables.MATRIX]
@@ -237,6 +260,17 @@ def _inputs(model: Any, example: Any) -> tuple[list[dict[str, Any]], str]:
         for field, part in zip(inputs, parts):
             _check(field, part)
     return inputs, structure
+
+
+def _inputs_by(example: Any) -> tuple[list[dict[str, Any]], str]:
+    """Return the inputs' fields as an example has them: one array, a list or a dict of arrays."""
+    if isinstance(example, dict):
+        structure, named = "dict", {str(name): one for name, one in example.items()}
+    elif isinstance(example, (list, tuple)) and all(getattr(one, "shape", ()) for one in example):
+        structure, named = "list", {f"x_{at}": one for at, one in enumerate(example)}
+    else:
+        structure, named = "one", {tables.MATRIX: example}
+    return [fields.of_array(name, tables.as_array(one)) for name, one in named.items()], structure
 
 
 _V2 = {name: dtype for dtype, name in fields.NUMPY_NAMES.items()} | {
@@ -298,18 +332,22 @@ def _parts_of(example: Any, names: list[str]) -> list[Any]:
 
 
 def _of_field(part: Any, field: dict[str, Any]) -> Any:
-    import numpy
-
-    array = tables.as_array(part)
-    if array.ndim == len(field["shape"]) - 1:
-        array = array[numpy.newaxis]
+    array = _rows_of(part, field)
     kind = fields.NUMPY_NAMES.get(field["dtype"])
     return array.astype(kind) if kind else array
 
 
+def _rows_of(part: Any, field: dict[str, Any]) -> Any:
+    """Return an example as rows: one row may come without its axis, one column without its own."""
+    array, shape = tables.as_array(part), field["shape"]
+    if array.ndim != len(shape) - 1:
+        return array
+    return array[..., None] if shape[-1] == 1 and array.shape[-1:] != (1,) else array[None]
+
+
 def _check(field: dict[str, Any], part: Any) -> None:
     shape, array = field["shape"], tables.as_array(part)
-    given = list(array.shape) if array.ndim == len(shape) else [1, *array.shape]
+    given = _rows_of(part, field).shape
     fits = len(given) == len(shape) and all(want in (-1, got) for want, got in zip(shape, given))
     if not fits or (array.dtype == object) != (field["dtype"] == "BYTES"):
         told = "x".join("n" if side < 0 else str(side) for side in shape)

@@ -46,6 +46,28 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
     }
 
 
+def write(value: Any, folder: str) -> tuple[dict[str, Any], list[dict[str, str]], list[Any]]:
+    """Write what a function uses: a booster as text, scikit-learn's interface as its estimators."""
+    if hasattr(value, "booster_") or not hasattr(value, "save_model"):
+        from . import sklearn
+
+        data, findings, uses = sklearn.write(value, folder)
+        return {**data, "estimator": True}, findings, uses
+    value.save_model(os.path.join(folder, _FILE))
+    return {"file": _FILE, "estimator": False}, [], []
+
+
+def read(folder: str, data: dict[str, Any]) -> Any:
+    """Return what `write` wrote."""
+    if data["estimator"]:
+        from . import sklearn
+
+        return sklearn.read(folder, data)
+    import lightgbm
+
+    return lightgbm.Booster(model_file=os.path.join(folder, data["file"]))
+
+
 def load(folder: str, artifact: dict[str, Any]) -> Model:
     """Return the saved booster, which answers as the model that held it."""
     import lightgbm
@@ -120,7 +142,7 @@ def _describe(booster: Any, example: Any) -> dict[str, Any]:
             fix="Name an example of its input: --example X_test.head()",
         )
     if example is not None:
-        made = tables.describe(example)
+        made = tables.describe(tables.framed(example))
         width = len(made["inputs"]) if made["style"] == "frame" else made["inputs"][0]["shape"][-1]
         if made["style"] == "tensors" and len(made["inputs"][0]["shape"]) == 1:
             width = tables.as_array(example).shape[0]

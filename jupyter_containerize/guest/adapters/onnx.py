@@ -62,6 +62,23 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
     }
 
 
+def write(value: Any, folder: str) -> tuple[dict[str, Any], list[dict[str, str]], list[Any]]:
+    """Write a model or a session that a function uses; return what `read` needs."""
+    with open(os.path.join(folder, FILE), "wb") as file:
+        file.write(_bytes_of(value))
+    return {"file": FILE, "session": hasattr(value, "get_inputs")}, [], []
+
+
+def read(folder: str, data: dict[str, Any]) -> Any:
+    """Return what `write` wrote; a session runs on the CPU."""
+    path = os.path.join(folder, data["file"])
+    if data["session"]:
+        return session_of(path)
+    import onnx
+
+    return onnx.load(path)
+
+
 def load(folder: str, artifact: dict[str, Any]) -> Model:
     """Return a session as a model."""
     return Model(session_of(os.path.join(folder, artifact["data"]["file"])), artifact)

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from . import definitions, fields, tables
+from . import columns, definitions, fields, tables
 from .problem import CannotServe, warned
 
 _SKOPS, _PICKLE = "model.skops", "model.pickle"
@@ -129,11 +129,15 @@ def _check_fitted(estimator: Any) -> None:
 def _signature(estimator: Any, example: Any) -> dict[str, Any]:
     width, names = _width(estimator), getattr(estimator, "feature_names_in_", None)
     if example is not None:
-        described = tables.describe(_rows_of(example, names))
+        rows = _rows_of(example, names)
+        described = tables.describe(rows)
         _check_example(described, width, names)
+        if names is not None and fields.is_frame(rows):
+            told = columns.described(estimator, [str(name) for name in names])
+            tables.fill_in(described, rows, told)
         return described
     if names is not None:
-        return _from_names(estimator, [str(name) for name in names])
+        return columns.described(estimator, [str(name) for name in names])
     if width is not None:
         return tables.matrix(width)
     if _takes_texts(estimator):
@@ -148,14 +152,12 @@ def _signature(estimator: Any, example: Any) -> dict[str, Any]:
 
 
 def _rows_of(example: Any, names: Any) -> Any:
-    """Return a bare matrix with the names that the estimator knows its columns by."""
-    if (
-        names is None
-        or fields.is_frame(example)
-        or fields.is_series(example)
-        or isinstance(example, dict)
-    ):
+    """Return a frame of the columns that the estimator knows by name, if it knows names."""
+    if names is None:
         return example
+    framed = tables.framed(example)
+    if fields.is_frame(framed):
+        return framed
     return tables._named(tables.as_array(example), list(names))
 
 
@@ -198,31 +200,6 @@ def _width(estimator: Any) -> int | None:
         return None
 
 
-def _from_names(estimator: Any, names: list[str]) -> dict[str, Any]:
-    """Return a frame's description: what encoders learnt are categories, the rest numbers."""
-    categories = _learnt_categories(estimator)
-    inputs, columns = [], []
-    for name in names:
-        known = categories.get(name)
-        kind = fields._of_plain(known) if known is not None else "FP64"
-        inputs.append(fields.field(name, kind, [-1], categories=known))
-        columns.append({"name": name, "type": fields.NUMPY_NAMES.get(kind, "object")})
-    return tables.from_columns(columns, inputs)
-
-
-def _learnt_categories(estimator: Any) -> dict[str, list[Any]]:
-    """Return the categories of each named column that an encoder inside was fitted on."""
-    found: dict[str, list[Any]] = {}
-    for part in _parts(estimator):
-        names, learnt = getattr(part, "feature_names_in_", None), getattr(part, "categories_", None)
-        if names is None or learnt is None or len(names) != len(learnt):
-            continue
-        for name, values in zip(names, learnt):
-            kept = [fields._plain(one) for one in values if not fields.is_missing(one)]
-            found.setdefault(str(name), kept)
-    return found
-
-
 def _parts(estimator: Any) -> Any:
     """Yield an estimator and those inside pipelines, column transformers and unions."""
     yield estimator
@@ -258,7 +235,7 @@ def _write(estimator: Any, folder: str) -> tuple[str, list[str], list[dict[str, 
         path = os.path.join(folder, _SKOPS)
         try:
             io.dump(estimator, path)
-            trusted = sorted(io.get_untrusted_types(file=path))
+            trusted = sorted({*io.get_untrusted_types(file=path), *_own_types(path)})
         except Exception as error:
             if os.path.exists(path):
                 os.unlink(path)
@@ -275,6 +252,26 @@ def _write(estimator: Any, folder: str) -> tuple[str, list[str], list[dict[str, 
         fix=fix,
     )
     return _PICKLE, [], [finding]
+
+
+def _own_types(path: str) -> set[str]:
+    """Return scikit-learn's own types in a file: a fresh process has not enabled the experimental ones."""
+    import json
+    import zipfile
+
+    with zipfile.ZipFile(path) as file:
+        pending = [json.loads(file.read("schema.json"))]
+    found = set()
+    while pending:
+        one = pending.pop()
+        if isinstance(one, dict):
+            module, name = one.get("__module__"), one.get("__class__")
+            if str(module).startswith("sklearn."):
+                found.add(f"{module}.{name}")
+            pending += one.values()
+        elif isinstance(one, list):
+            pending += one
+    return found
 
 
 def _refuse_nameless(types: list[str]) -> None:

@@ -18,10 +18,8 @@ def describe(example: Any) -> dict[str, Any]:
     A frame, a series or dict (one row), a matrix, a list of texts, or a list of rows.
     Errors: `bad-example`.
     """
-    if fields.is_series(example) and example.index.dtype == object:
-        example = example.to_frame().T.infer_objects()
-    elif isinstance(example, dict):
-        example = _one_row(example)
+    if fields.is_row(example) or isinstance(example, dict):
+        example = framed(example)
     if fields.is_frame(example):
         columns = [
             {"name": _label(name), "type": str(example[name].dtype)} for name in example.columns
@@ -37,6 +35,35 @@ def describe(example: Any) -> dict[str, Any]:
     }
 
 
+def framed(example: Any) -> Any:
+    """Return what has names as a frame: a series or a dict is one row, a list of dicts are rows."""
+    if fields.is_row(example):
+        return example.to_frame().T.infer_objects()
+    rows = [example] if isinstance(example, dict) else example
+    if not isinstance(rows, list) or not rows or not all(isinstance(one, dict) for one in rows):
+        return example
+    import pandas
+
+    whole = (
+        isinstance(example, dict)
+        and bool(example)
+        and all(
+            isinstance(one, (list, tuple)) or (hasattr(one, "shape") and one.shape)
+            for one in example.values()
+        )
+    )
+    return pandas.DataFrame(example if whole else rows)
+
+
+def fill_in(described: dict[str, Any], frame: Any, told: dict[str, Any]) -> None:
+    """Where a frame has nothing but missing values in a column, take what the model tells of it."""
+    for at, one in enumerate(described["inputs"]):
+        if frame[one["name"]].isna().all():
+            place = [column["name"] for column in told["inputs"]].index(one["name"])
+            described["inputs"][at] = {**told["inputs"][place], "optional": True}
+            described["data"]["columns"][at] = told["data"]["columns"][place]
+
+
 def inputs_of(example: Any, data: dict[str, Any]) -> dict[str, Any]:
     """Return an example as named arrays, for a model described by `data`. Errors: `bad-example`."""
     if data["rows"] != "frame":
@@ -45,11 +72,8 @@ def inputs_of(example: Any, data: dict[str, Any]) -> dict[str, Any]:
             array = array.reshape(1, -1)
         return {MATRIX: array}
     names = [column["name"] for column in data["columns"]]
-    if fields.is_series(example):
-        example = example.to_frame().T.infer_objects()
-    elif isinstance(example, dict):
-        example = _one_row(example)
-    elif not fields.is_frame(example):
+    example = framed(example)
+    if not fields.is_frame(example):
         example = _named(as_array(example), names)
     missing = [str(name) for name in names if name not in list(example.columns)]
     if missing:
@@ -154,10 +178,16 @@ def as_array(value: Any) -> Any:
     """Return rows as an array; texts as objects. Errors: `bad-example`."""
     import numpy
 
+    if hasattr(value, "toarray"):  # scipy's sparse matrices
+        value = value.toarray()
     try:
         array = numpy.asarray(value)
     except ValueError as error:
         raise bad_example(f"Its rows are not of one length: {error}.") from error
+    if array.dtype.names:
+        raise bad_example(
+            f"It is a structured array ({', '.join(array.dtype.names)}): give a frame of it, pandas.DataFrame(x)."
+        )
     if array.ndim == 0:
         array = array.reshape(1)
     return array.astype(object) if array.dtype.kind in "US" else array
@@ -171,13 +201,6 @@ def bad_example(why: str) -> CannotServe:
         why=why,
         fix="Give --example what you would give the model itself, such as X_test.head().",
     )
-
-
-def _one_row(example: dict[str, Any]) -> Any:
-    import pandas
-
-    lists = all(isinstance(one, (list, tuple)) or hasattr(one, "shape") for one in example.values())
-    return pandas.DataFrame(example if example and lists else [example])
 
 
 def _named(array: Any, names: list[Any]) -> Any:

@@ -30,17 +30,7 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
     import tensorflow
 
     concrete = _concrete(value, example)
-    try:
-        tensorflow.saved_model.save(
-            value, os.path.join(folder, _FOLDER), signatures={_SIGNATURE: concrete}
-        )
-    except (ValueError, TypeError, AssertionError) as error:
-        raise CannotServe(
-            "not-saved",
-            what="TensorFlow cannot save this module.",
-            why=f"{type(error).__name__}: {error}"[:500],
-            fix="Keep variables as attributes of the module, and decorate its __call__ with tf.function.",
-        ) from error
+    _save(value, folder, {_SIGNATURE: concrete})
     _, named = concrete.structured_input_signature
     specs = named or _positional(concrete)
     inputs = [
@@ -57,12 +47,37 @@ def save(value: Any, folder: str, *, example: Any = None) -> dict[str, Any]:
     }
 
 
-def load(folder: str, artifact: dict[str, Any]) -> Model:
-    """Return the saved module's signature as a model."""
+def write(value: Any, folder: str) -> tuple[dict[str, Any], list[dict[str, str]], list[Any]]:
+    """Write a module that a function uses: its variables and `tf.function`s. Errors: `not-saved`."""
+    _save(value, folder, None)
+    return {"file": _FOLDER}, [], []
+
+
+def read(folder: str, data: dict[str, Any]) -> Any:
+    """Return what `write` wrote."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow
 
-    loaded = tensorflow.saved_model.load(os.path.join(folder, artifact["data"]["file"]))
+    return tensorflow.saved_model.load(os.path.join(folder, data["file"]))
+
+
+def _save(value: Any, folder: str, signatures: Any) -> None:
+    import tensorflow
+
+    try:
+        tensorflow.saved_model.save(value, os.path.join(folder, _FOLDER), signatures=signatures)
+    except (ValueError, TypeError, AssertionError) as error:
+        raise CannotServe(
+            "not-saved",
+            what="TensorFlow cannot save this module.",
+            why=f"{type(error).__name__}: {error}"[:500],
+            fix="Keep variables as attributes of the module, and decorate its __call__ with tf.function.",
+        ) from error
+
+
+def load(folder: str, artifact: dict[str, Any]) -> Model:
+    """Return the saved module's signature as a model."""
+    loaded = read(folder, artifact["data"])
     return Model(loaded.signatures[_SIGNATURE], artifact, loaded)
 
 

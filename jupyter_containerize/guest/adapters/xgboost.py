@@ -101,7 +101,7 @@ def describe(booster: Any, example: Any) -> dict[str, Any]:
     names, kinds = booster.feature_names, booster.feature_types
     width = booster.num_features()
     if example is not None:
-        made = tables.describe(example)
+        made = tables.describe(tables.framed(example))
         given = [one["name"] for one in made["inputs"]]
         if made["style"] == "frame" and names and set(given) != set(names):
             missing = ", ".join(name for name in names if name not in given)
