@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.guest.adapters.finishing import finished
 
 CELLS = [
@@ -138,6 +139,13 @@ def counted(x: int):
     calls += 1
     return x + (calls > 5)
 number = 5
+class Forgetful:
+    def __call__(self, x: int): return x
+    def __setstate__(self, state): raise KeyError("the key of this process")
+forgetful = Forgetful()
+import os
+HERE = os.getpid()
+def elsewhere(x: int): return x + (os.getpid() == HERE)
 """,
 ]
 GOOD = [
@@ -167,6 +175,7 @@ def saved(serving_kernel):
     names = [
         *GOOD,
         *BAD,
+        *("forgetful", "elsewhere"),
         ("sent", "[Point(1.0)]"),
         ("predict", "'text'"),
         ("predict", "undefined"),
@@ -177,6 +186,8 @@ def saved(serving_kernel):
     return {
         **dict(zip(keys, found, strict=False)),
         "refused": found[-2],
+        "forgetful": found[-5],
+        "elsewhere": found[-4],
         "sent with an example": found[-3],
         "no example": found[-1],
     }
@@ -263,6 +274,16 @@ def test_an_argument_that_no_caller_can_send_is_named(saved):
     assert saved["sent with an example"].error.code == "bad-example"
     assert "points is or holds a __main__.Point" in saved["sent with an example"].error.why
     assert "points: float" in saved["sent"].error.fix
+
+
+def test_what_does_not_come_back_is_told_before_anything_is_built(saved):
+    with pytest.raises(ContainerizeError, match="the key of this process") as caught:
+        saved["forgetful"].tried()
+    assert caught.value.code == "does-not-load-back"
+    assert "tagged `serve`" in caught.value.fix
+    with pytest.raises(ContainerizeError, match="expected 1, got 0") as caught:
+        saved["elsewhere"].tried()
+    assert caught.value.code == "answers-differently"
 
 
 def test_hints_of_classes_are_the_signature_too(saved):

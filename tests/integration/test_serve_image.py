@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -176,6 +177,16 @@ def test_what_cannot_be_served_stops_the_build(small, words, code):
     said = small.serve(small.notebook, *words, code=1)
     assert code in said
     assert "fix" in said
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_built(small):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = ("--object", "price", "-t", "taken", "--run", "-p", port)
+        said = small.serve(small.notebook, *words, code=1)
+    assert "port-in-use" in said
+    assert port in said
+    assert "taken" not in small("ls")
 
 
 def test_two_models_of_one_name(small):

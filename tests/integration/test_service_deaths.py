@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 
@@ -9,7 +10,7 @@ import pytest
 
 #: Kills its process at a chosen point of the connection's code; answers `x + 1`, as often as asked.
 MORTAL = """
-import os, signal, sys
+import os, signal, sys, time
 connection = sys.modules['jupyter_containerize_guest.serving.connection'].Connection
 
 def die_in(name, before):
@@ -22,6 +23,11 @@ def die_in(name, before):
     setattr(connection, name, wrapped)
 
 what, times, _ = inputs['x'][0]
+if what == -4:
+    open('began', 'w').close()
+    while not os.path.exists('go'):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
 if what == -1:
     die_in('_announce', False)  # said on the board, not sent
 elif what == -2:
@@ -30,7 +36,7 @@ elif what == -3:
     die_in('_want', True)  # sent in part: the client takes no more just now
 return {'y': [[v + 1 for v in row] * int(times) for row in inputs['x']]}
 """
-BEFORE, AFTER, MIDST = -1, -2, -3
+BEFORE, AFTER, MIDST, WITHIN = -1, -2, -3, -4
 
 
 @pytest.fixture(params=["tcp", "unix"])
@@ -119,6 +125,21 @@ def test_what_was_read_beyond_the_request_is_told_too(mortal):
         assert client.answer() is None
 
 
+def test_what_a_dead_worker_has_not_read_is_answered_by_another(mortal):
+    """Requests that lie in its sockets: nothing of them is lost, nobody is told of a death."""
+    with Client(mortal) as first, contextlib.ExitStack() as others:
+        first.send(question(WITHIN))
+        until(lambda: (mortal.folder / "began").exists(), mortal)
+        waiting = [others.enter_context(Client(mortal)) for _ in range(4)]  # on both workers
+        for client in waiting:
+            client.send(question(7))
+        (mortal.folder / "go").touch()
+        assert died(first.answer())
+        for client in waiting:
+            assert client.answer() == (200, b'{"rows":[[8.0,2.0,1.0]]}', True)
+    assert len(mortal.events_of("request-lost")) == 1
+
+
 def test_in_the_midst_of_a_long_answer_nothing_else_is_mixed_into_it(mortal):
     with Client(mortal) as client:
         client.send(question(MIDST, 1_000_000))
@@ -131,7 +152,11 @@ def test_in_the_midst_of_a_long_answer_nothing_else_is_mixed_into_it(mortal):
 
 
 def wait_for_death(run):
+    until(lambda: run.events_of("worker-died"), run)
+
+
+def until(condition, run):
     deadline = time.monotonic() + 60
-    while not run.events_of("worker-died"):
+    while not condition():
         assert time.monotonic() < deadline, run.log
         time.sleep(0.02)

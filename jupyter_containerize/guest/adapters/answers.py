@@ -27,6 +27,11 @@ def jsonable(value: Any) -> Any:
         return sorted(map(jsonable, value), key=repr)
     if isinstance(value, (list, tuple, collections.deque)):
         return list(value) if _PLAIN.issuperset(map(type, value)) else [jsonable(v) for v in value]
+    return _one(value)
+
+
+def _one(value: Any) -> Any:
+    """Return a value that is no container of Python's own."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, (bool, int, float, str)):
