@@ -182,7 +182,7 @@ def test_what_cannot_be_served_stops_the_build(small, words, code):
 def test_a_port_that_is_taken_is_told_before_anything_is_built(small):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        words = ("--object", "price", "-t", "taken", "--run", "-p", port)
+        words = ("--object", "price", "-t", "taken", "--run", "--port", port)
         said = small.serve(small.notebook, *words, code=1)
     assert "port-in-use" in said
     assert port in said

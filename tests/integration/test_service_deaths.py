@@ -11,7 +11,9 @@ import pytest
 #: Kills its process at a chosen point of the connection's code; answers `x + 1`, as often as asked.
 MORTAL = """
 import os, signal, sys, time
-connection = sys.modules['jupyter_containerize_guest.serving.connection'].Connection
+serving = 'jupyter_containerize_guest.serving.'
+connection = sys.modules[serving + 'connection'].Connection
+sys.modules[serving + 'batching']._SLOW_SECONDS = 600  # the model's calls are quick on any machine
 
 def die_in(name, before):
     real = getattr(connection, name)
@@ -128,8 +130,11 @@ def test_what_was_read_beyond_the_request_is_told_too(mortal):
 def test_what_a_dead_worker_has_not_read_is_answered_by_another(mortal):
     """Requests that lie in its sockets: nothing of them is lost, nobody is told of a death."""
     with Client(mortal) as first, contextlib.ExitStack() as others:
+        for _ in range(50):  # known as quick, the model is run by the loop that reads
+            first.send(question(7))
+            assert first.answer()[0] == 200
         first.send(question(WITHIN))
-        until(lambda: (mortal.folder / "began").exists(), mortal)
+        until((mortal.folder / "began").exists, mortal)
         waiting = [others.enter_context(Client(mortal)) for _ in range(4)]  # on both workers
         for client in waiting:
             client.send(question(7))
