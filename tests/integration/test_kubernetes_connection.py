@@ -19,6 +19,7 @@ from jupyter_containerize.model.cluster import Place
 from jupyter_containerize.runtimes.kubernetes import (
     away,
     connection,
+    kubeconfig,
     paths,
     tunnel,
     watching,
@@ -107,6 +108,29 @@ def test_several_files_are_one_kubeconfig_and_a_context_brings_its_namespace(
     assert (found.context, found.namespace) == ("work", "team")
     assert found.get(paths.VERSION)["major"] == "1"
     assert Connection(Place(namespace="other")).namespace == "other"
+
+
+def test_in_a_pod_its_service_account_is_who_asks(tmp_path, monkeypatch):
+    from kubernetes.config import incluster_config  # noqa: PLC0415 - a second to import
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    monkeypatch.setattr(kubeconfig, "_NAMESPACE_FILE", str(tmp_path / "namespace"))
+    with pytest.raises(ContainerizeError) as caught:
+        Connection(Place())
+    assert (caught.value.code, caught.value.what) == (
+        "no-kubeconfig", "This pod has no access to its cluster.",
+    )  # fmt: skip
+    for name, text in (("token", "of-the-pod"), ("ca.crt", "a certificate"), ("namespace", "team")):
+        (tmp_path / name).write_text(text)
+    found = Connection(Place())
+    assert (found.host, found.context, found.namespace) == ("https://10.0.0.1:443", "", "team")
+    assert found._headers()["authorization"] == "bearer of-the-pod"
+    assert kubeconfig.contexts() == [{"name": "", "namespace": "", "current": True}]
 
 
 def test_a_proxy_of_the_kubeconfig_is_used(connect, fake):

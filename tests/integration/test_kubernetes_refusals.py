@@ -172,15 +172,21 @@ def guarded(registries, tmp_path, monkeypatch):
         yield running
 
 
-def test_a_pull_secret_is_made_of_the_users_own_login(
-    lab, guarded, registries, tmp_path, cluster_lab
-):
+@pytest.fixture
+def logged_in(guarded, registries, tmp_path):
+    """The options of who is logged in there, and makes a pull secret of it."""
     login = base64.b64encode(f"{registries.USER}:{registries.PASSWORD}".encode()).decode()
     config = {"auths": {guarded.url: {"auth": login}, "other.example": {"auth": "b3RoZXI6eA=="}}}
     (tmp_path / "docker" / "config.json").write_text(json.dumps(config))
+    return {"registry": f"{guarded.url}/team", "pull_secret": "docker"}
+
+
+def test_a_pull_secret_is_made_of_the_users_own_login(
+    lab, guarded, logged_in, registries, cluster_lab
+):
+    login = base64.b64encode(f"{registries.USER}:{registries.PASSWORD}".encode()).decode()
     lab.node(cluster_lab.lines_then(0))
-    options = {"registry": f"{guarded.url}/team", "pull_secret": "docker"}
-    run = lab.start(cluster=options)
+    run = lab.start(cluster=logged_in)
     job, (secret,) = lab.fake.one("jobs"), lab.fake.all("secrets")
     assert secret["type"] == "kubernetes.io/dockerconfigjson"
     told = json.loads(secret["stringData"][".dockerconfigjson"])
@@ -280,12 +286,12 @@ def test_what_was_made_goes_when_the_rest_cannot_be(lab):
     assert "s3cret-value" not in str(error)
 
 
-def test_a_claim_is_made_only_when_nothing_else_can_fail(lab):
+def test_a_claim_is_made_only_when_nothing_else_can_fail(lab, logged_in):
     """Outputs outlive their run, so nobody would delete it."""
     lab.fake.fail(
         "PATCH", r"/secrets/.*fieldValidation=Strict$", 422, reason="Invalid", message="no"
     )
-    lab.refused(environment={"A": "1"}, cluster={"outputs": "pvc:1Gi"})
+    lab.refused(cluster={**logged_in, "outputs": "pvc:1Gi"})
     assert lab.fake.all("persistentvolumeclaims") == []
 
 
