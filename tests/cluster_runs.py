@@ -317,9 +317,10 @@ class Lines:
 
 
 class Load:
-    """Asks a service without pause until it is told to end; counts answers and what went wrong."""
+    """Asks a service again and again until it is told to end; counts answers and what went wrong."""
 
-    def __init__(self, port, body, answer):
+    def __init__(self, port, body, answer, *, pause_s=0.02):
+        self.pause_s = pause_s
         self.port, self.body, self.answer = port, json.dumps(body), answer
         self.seen = Counter()
         self._over = threading.Event()
@@ -360,4 +361,4 @@ class Load:
                 if self.seen or time.monotonic() > until:
                     self.seen[repr(error)] += 1
                 time.sleep(0.2)
-            time.sleep(0.02)
+            time.sleep(self.pause_s)

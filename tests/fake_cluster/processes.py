@@ -117,7 +117,7 @@ class ProcessNode(Node):
                 if ready != known:
                     self.status(pod, conditions=[{"type": "Ready", "status": ready}])
                 known = ready
-                time.sleep(0.3)
+                time.sleep(1.0)
 
     def _answers(self, pod, port, path):
         with contextlib.suppress(OSError), self.connect(pod, port) as there:

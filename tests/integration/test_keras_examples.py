@@ -156,7 +156,7 @@ def test_a_service_is_updated_under_load_without_a_lost_request(cluster, live, c
     cluster.hand("served:2")
     with (
         cluster.forwarded(run) as port,
-        cluster_runs.Load(port, POINT, cluster_runs.most_likely) as load,
+        cluster_runs.Load(port, POINT, cluster_runs.most_likely, pause_s=0.2) as load,
     ):
         updated = cluster.call("update", run, "served:2")
         load.until(lambda seen: len(seen) > 1)

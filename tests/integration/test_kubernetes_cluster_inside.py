@@ -35,7 +35,8 @@ pytestmark = [
     pytest.mark.skipif(not REGISTRY or on_loopback(HOST), reason="no registry that pods can reach"),
 ]
 
-DOCS = Path(__file__).parents[2] / "docs" / "kubernetes.md"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs" / "kubernetes.md"
 # What the image of a JupyterHub's user holds: our package, a kernel, the client of clusters.
 HUB = "import ipykernel, isal, kubernetes, urllib3\nimport jupyter_containerize.__main__\nimport jupyter_containerize.worker"
 SCRIPT = """
@@ -118,6 +119,8 @@ def pod(python):
                     "command": [python, "-c", SCRIPT],
                     "env": [
                         {"name": "REGISTRY", "value": REGISTRY},
+                        # An editable install is found by a notebook's cells, not by every python.
+                        {"name": "PYTHONPATH", "value": str(ROOT)},
                     ],
                     "resources": {"requests": {"cpu": "200m", "memory": "500Mi"}},
                     "securityContext": {

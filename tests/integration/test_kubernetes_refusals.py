@@ -49,6 +49,16 @@ def test_a_namespace_that_is_not_there(lab):
     assert (error.code, "namespace default" in error.what) == ("no-such-namespace", True)
 
 
+@pytest.mark.parametrize("name", ["My Team", "team/../kube-system", "übung", "x" * 64])
+def test_what_no_namespace_can_be_called(lab, name):
+    place = Place(kubeconfig=str(lab.kubeconfig), namespace=name)
+    with pytest.raises(ContainerizeError) as caught:
+        lab.runtime.look_in(place, store=lab.store)
+    assert caught.value.code == "no-such-namespace"
+    assert repr(name) in caught.value.what
+    assert lab.fake.calls == []
+
+
 def test_a_quota_and_an_admission_rule(lab):
     StatusError = lab.kit.objects.StatusError  # noqa: N806 - a class
 

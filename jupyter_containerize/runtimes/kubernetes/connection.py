@@ -19,10 +19,11 @@ from urllib.parse import quote, urlencode
 from ...errors import ContainerizeError
 from ...model.cluster import Place
 from .kubeconfig import client_modules, configure
-from .manifests.names import MANAGER
+from .manifests.names import MANAGER, is_label
 from .problems import (
     Refused,
     access_expired,
+    bad_namespace,
     is_lasting,
     is_passing,
     managers_of,
@@ -69,6 +70,8 @@ class Connection:
         configuration.retries = False
         self.context, namespace = configure(config, configuration, self._place)
         self.namespace = self._place.namespace or namespace or "default"
+        if not is_label(self.namespace):  # it becomes part of paths: "a/../b" would be another
+            raise bad_namespace(self.namespace)
         # Every followed pod holds a connection, beside those of requests.
         configuration.connection_pool_maxsize = 256
         self.configuration = configuration

@@ -370,6 +370,16 @@ def bad_namespace_file(error: BaseException) -> ContainerizeError:
     )
 
 
+def bad_namespace(name: str) -> ContainerizeError:
+    """Return the error for a name that no namespace can have."""
+    return ContainerizeError(
+        "no-such-namespace",
+        what=f"{name!r} is no name of a namespace.",
+        why="Such names are lower-case letters, digits and dashes, 63 at most.",
+        fix="Correct --namespace, or the namespace of the context in kubeconfig.",
+    )
+
+
 def unknown_context(name: str, known: Sequence[str], path: str) -> ContainerizeError:
     """Return the error for a context that kubeconfig does not have."""
     return ContainerizeError(

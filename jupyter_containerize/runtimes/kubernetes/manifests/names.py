@@ -16,7 +16,7 @@ COLLECTED = "jupyter-containerize.io/outputs"
 IMAGE = "jupyter-containerize.io/image"
 #: Names that pods and services get from a name of ours must fit into 63 characters too.
 LONGEST = 42
-_INDEX_LABEL = 63
+_LONGEST_LABEL = 63
 
 
 def dns_label(text: str, longest: int = LONGEST) -> str:
@@ -31,6 +31,13 @@ def dns_label(text: str, longest: int = LONGEST) -> str:
     return cleaned[:longest].strip("-") or "run"
 
 
+def is_label(text: str) -> bool:
+    """Tell whether `text` is a valid RFC 1123 label, as names of namespaces are."""
+    return len(text) <= _LONGEST_LABEL and bool(
+        re.fullmatch(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?", text)
+    )
+
+
 def title_of(image_name: str) -> str:
     """Return an image's name without registry, folders, tag and digest."""
     return image_name.partition("@")[0].rpartition("/")[2].partition(":")[0]
@@ -43,7 +50,7 @@ def run_name(image_name: str, run_id: str) -> str:
 
 def label_value(text: str) -> str:
     """Return `text` as a valid label value."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:_INDEX_LABEL].strip("-_.")
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:_LONGEST_LABEL].strip("-_.")
 
 
 def labels(name: str, run_id: str, *, component: str, title: str) -> dict[str, str]:
