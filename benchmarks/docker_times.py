@@ -42,6 +42,7 @@ from jupyter_containerize.oci.store import Store
 from jupyter_containerize.planning import plan
 from jupyter_containerize.workflow import bases, loading
 from jupyter_containerize.workflow.building import guest_files
+from jupyter_containerize.workflow.collector import at_rest
 
 #: The package that is added: a small leaf that TensorFlow requires.
 _ADDED = build_times.ADDED[0]
@@ -75,11 +76,13 @@ class Ours:
         return plan(fitted, options)
 
     def ready(self, made: ImagePlan) -> Image:
-        """Build a plan and load it."""
+        """Build a plan and load it, as the workflow does."""
         started = time.perf_counter()
-        image = build_times.build(made, self.store)
+        engine = loading.check()
+        with at_rest():
+            image = build_times.build(made, self.store)
         built = time.perf_counter()
-        loading.load(image, store=self.store, emit=ignore)
+        loading.load(image, engine=engine, store=self.store, emit=ignore)
         self.split = f"build {built - started:.1f} s, load {time.perf_counter() - built:.1f} s"
         return image
 

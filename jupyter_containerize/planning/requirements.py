@@ -70,7 +70,7 @@ def _without_hashes(snapshot: Snapshot, unhashed: list[str], why: str) -> list[F
             Severity.WARNING,
             what=f"{len(unhashed)} of {len(snapshot.distributions)} packages are pinned without hashes.",
             why=why or "They come from a repository, or the index did not name their files.",
-            fix="Build once with the package index within reach, so that every file is checked.",
+            fix="Build once with an index that has them within reach, so that every file is checked.",
         )
     ]
 

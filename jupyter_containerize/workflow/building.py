@@ -48,8 +48,7 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
     platforms = _platforms(request)
     if request.output:
         check_output(request.output, several=len(platforms) > 1)
-    if request.to:
-        loading.check(platforms)
+    engine = loading.check(platforms) if request.to else None
     built: list[tuple[Image, Snapshot, ImagePlan]] = []
     for snapshot, image_plan in _plans(request, store, emit):
         found = findings(snapshot, image_plan)
@@ -78,8 +77,8 @@ def build(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
         with step(emit, "output", "Writing the image out") as summary:
             write_output(request.output, *images, store=store)
             summary.text = request.output
-    if request.to:
-        result["engine"] = loading.load(*images, store=store, emit=emit)
+    if engine is not None:
+        result["engine"] = loading.load(*images, engine=engine, store=store, emit=emit)
     result.update(_run_and_verify(request, image, store, emit))
     return {**result, "image": image_summary(image, store)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ContainerizeError
 from ..model.event import Emit
@@ -12,9 +12,12 @@ from ..model.platform import Platform
 from ..oci.store import Store
 from .steps import step
 
+if TYPE_CHECKING:
+    from ..engine.client import Engine
 
-def check(platforms: Sequence[Platform] = ()) -> None:
-    """See that an engine answers, and has use for one of several platforms, before any work.
+
+def check(platforms: Sequence[Platform] = ()) -> Engine:
+    """Return the engine, which answers and has use for one of several platforms, before any work.
 
     Errors: `no-engine`, `docker-sdk-missing`, `platform-mismatch`, ….
     """
@@ -28,17 +31,16 @@ def check(platforms: Sequence[Platform] = ()) -> None:
             what=f"The image is for {names}; the Docker engine runs {engine.facts.platform}.",
             fix=f"Build for the engine's platform too: --platform {engine.facts.platform}",
         )
+    return engine
 
 
-def load(*images: Image, store: Store, emit: Emit) -> dict[str, Any]:
+def load(*images: Image, engine: Engine, store: Store, emit: Emit) -> dict[str, Any]:
     """Load the image, of several platforms' the engine's own.
 
     Return the engine, its name for the image, and what had to be sent.
     """
-    from ..engine.client import Engine  # noqa: PLC0415 - as above
     from ..runtimes.docker.loading import Loading  # noqa: PLC0415 - as above
 
-    engine = Engine.connect()
     fitting = [one for one in images if one.platform == engine.facts.platform]
     image = (fitting or images)[0]
     with step(emit, "load", "Putting the image into Docker") as summary:

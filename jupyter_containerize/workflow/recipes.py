@@ -28,6 +28,8 @@ from .records import files_of_image, open_store, plan_of, resolve, snapshot_of
 from .steps import step
 
 _TIMEOUT_S = 120
+#: How uv names a requirement that nothing meets ("… and you require NAME==VERSION, we can conclude").
+_REFUSED = re.compile(r"you require (\S+)")
 
 
 def export(request: ExportRequest, *, emit: Emit) -> dict[str, Any]:
@@ -98,31 +100,38 @@ def recipe_of(snapshot: Snapshot, plan: ImagePlan, *, buildkit: bool, base: str 
 def _hashes(snapshot: Snapshot) -> tuple[dict[str, tuple[str, ...]], str]:
     """Return the sums of each pinned distribution's files in the index, or why there are none.
 
-    uv asks the index, with the user's own settings for it.
+    uv asks the index, with the user's own settings for it. What the index does not have costs only its own.
     """
     program = _uv()
     if not program:
         return {}, "uv, which asks the index for them, is not installed (pip install uv)."
     version = ".".join(snapshot.interpreter.version.split(".")[:2])
-    try:
-        done = subprocess.run(
-            [*program, "pip", "compile", "--quiet", "--no-deps", "--generate-hashes",
-             "--no-header", "--no-annotate", "--python-version", version, "-"],
-            input="".join(f"{pin}\n" for pin in pins(snapshot)),
-            capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError) as error:
-        return {}, f"uv did not answer: {error}"
-    if done.returncode:
+    asked, unknown = list(pins(snapshot)), list[str]()
+    while True:
+        try:
+            done = subprocess.run(
+                [*program, "pip", "compile", "--quiet", "--no-deps", "--generate-hashes",
+                 "--no-header", "--no-annotate", "--python-version", version, "-"],
+                input="".join(f"{pin}\n" for pin in asked),
+                capture_output=True, text=True, check=False, timeout=_TIMEOUT_S,
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError) as error:
+            return {}, f"uv did not answer: {error}"
+        if done.returncode == 0:
+            break
         said = " ".join(done.stderr.split())
-        return {}, f"The package index did not give them: {said[:300]}"
+        named = {text.rstrip(",.") for text in _REFUSED.findall(said)}.intersection(asked)
+        if not named:
+            return {}, f"The package index did not give them: {said[:300]}"
+        unknown += sorted(named)
+        asked = [pin for pin in asked if pin not in named]
     found: dict[str, tuple[str, ...]] = {}
     for entry in re.split(r"\n(?=\S)", done.stdout):
         name = entry.partition("==")[0].strip().lower()
         found[re.sub(r"[-_.]+", "-", name)] = tuple(
             re.findall(r"--hash=sha256:([0-9a-f]{64})", entry)
         )
-    return found, ""
+    return found, f"The package index does not have {', '.join(unknown)}." if unknown else ""
 
 
 def _uv() -> list[str]:

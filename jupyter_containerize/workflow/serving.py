@@ -52,8 +52,7 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
             pass  # a port that is taken is told before work begins
     if request.output:
         check_output(request.output)
-    if request.to:
-        loading.check()
+    engine = loading.check() if request.to else None
     # An engine's own images are a Dockerfile's base, not the plan's.
     under = "host" if builder.name == "docker" else request.base
     base = bases.choose(under, refresh=request.pull, store=store, emit=emit)
@@ -95,8 +94,8 @@ def serve(request: ServeRequest, *, emit: Emit) -> dict[str, Any]:
         with step(emit, "output", "Writing the image out") as summary:
             write_output(request.output, image, store=store)
             summary.text = request.output
-    if request.to:
-        result["engine"] = loading.load(image, store=store, emit=emit)
+    if engine is not None:
+        result["engine"] = loading.load(image, engine=engine, store=store, emit=emit)
     run, verdict = services.prove(
         image, request.options, runtime=request.runtime, store=store, emit=emit
     )

@@ -19,6 +19,8 @@ from jupyter_containerize.model.event import LogLine, Progress, ignore
 from jupyter_containerize.model.options import CaptureOptions
 from jupyter_containerize.model.request import BuildRequest, ExportRequest, VerifyRequest
 
+#: The first test makes the base, its wheels and an engine as well.
+pytestmark = pytest.mark.timeout(900)
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "local_package"
 
 

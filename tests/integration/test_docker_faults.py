@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import shutil
 import signal
 import tarfile
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_containerize.engine import buildkit
 from jupyter_containerize.engine.client import Engine
 from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.model.run import RunSpec, RunState
@@ -106,12 +108,19 @@ def test_a_full_disk_of_the_engine_is_named(engines, store, tiny_images, monkeyp
         assert connected.image(image.config_digest) is None
 
 
-def test_the_engine_is_killed_during_a_build(engine, tmp_path):
-    archive = tmp_path / "context.tar"
+@pytest.mark.parametrize("way", ["sdk", "buildkit"])
+def test_the_engine_is_killed_during_a_build(engine, tmp_path, way):
     engine.docker("import", "-", "busy", input=_busybox())
-    archive.write_bytes(_context("FROM busy\nRUN echo begun; while :; do echo x; sleep 1; done\n"))
+    text = "FROM busy\nRUN echo begun; while :; do echo x; sleep 1; done\n"
     connected = Engine.connect()
-    messages = connected.build(str(archive), tag="x:1")
+    if way == "sdk":
+        archive = tmp_path / "context.tar"
+        archive.write_bytes(_context(text))
+        messages = connected.build(str(archive), tag="x:1")
+    else:
+        (tmp_path / "Dockerfile").write_text(text)
+        chosen = buildkit.Command(shutil.which("docker", path="/usr/bin"))
+        messages = buildkit.build(chosen, str(tmp_path), tag="x:1", engine=connected)
     # Its second step says so, and goes on for ever.
     assert any(message.text == "begun" for message in messages)
     engine.kill()

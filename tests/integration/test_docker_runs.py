@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_containerize import workflow
 from jupyter_containerize.errors import ContainerizeError
+from jupyter_containerize.model.event import ignore
+from jupyter_containerize.model.request import RunsRequest
 from jupyter_containerize.model.run import Limits, Restart, RunSpec, RunState
 from jupyter_containerize.oci.store import Store
 from jupyter_containerize.runtimes import run_folder
 from jupyter_containerize.runtimes.docker import DockerRuntime
+from jupyter_containerize.runtimes.sandbox import SandboxRuntime
 
 RUNTIME = DockerRuntime()
 WAIT_S = 60
@@ -100,6 +104,18 @@ def test_a_container_that_somebody_removed_is_a_lost_run(start, store, docker_en
     run = RUNTIME.wait(run.id, store=store, timeout_s=WAIT_S)
     assert run.state in (RunState.LOST, RunState.FAILED)
     RUNTIME.remove(run.id, store=store)
+
+
+def test_runs_of_all_runtimes_are_listed_together(start, store, image):
+    ours = RUNTIME.wait(start("true").id, store=store, timeout_s=WAIT_S)
+    sandbox = SandboxRuntime()
+    other = sandbox.start(RunSpec(image.digest, entrypoint=("/bin/true",)), store=store)
+    sandbox.wait(other.id, store=store, timeout_s=WAIT_S)
+    listed = workflow.perform("runs", RunsRequest(store=store.root), emit=ignore)["runs"]
+    newest = [(one["id"], one["isolation"]) for one in listed[:2]]
+    assert newest[1] == (ours.id, "docker")
+    assert newest[0][0] == other.id
+    assert newest[0][1] in ("bubblewrap", "proot")
 
 
 def test_it_is_locked_down(start, store, docker_engine):
@@ -192,6 +208,7 @@ sys.path.append({kit!r})
 from jupyter_containerize.model.run import Mount, RunSpec
 from jupyter_containerize.oci.store import Store
 from jupyter_containerize.runtimes.docker import DockerRuntime
+from jupyter_containerize.runtimes.sandbox import SandboxRuntime
 store = Store.open({store!r})
 runtime = DockerRuntime()
 spec = RunSpec({image!r}, entrypoint=("/bin/sh", "-c", "id -u; echo 1 > /outputs/x; echo 2 > /data/y"),

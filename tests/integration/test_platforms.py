@@ -99,7 +99,8 @@ def test_two_platforms_are_one_index_in_an_archive(both):
 def test_an_engine_gets_its_own_platform(both, docker_engine, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", docker_engine.socket)
     store = Store.open(both[1])
-    loading.load(*reversed(images_of(store, "edge:1")), store=store, emit=ignore)
+    images = reversed(images_of(store, "edge:1"))
+    loading.load(*images, engine=loading.check(), store=store, emit=ignore)
     found = docker_engine.docker("inspect", "--format", "{{.Architecture}}", "edge:1-amd64")
     assert found.strip() == "amd64"
 
