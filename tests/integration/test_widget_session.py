@@ -18,7 +18,8 @@ from jupyter_containerize.surfaces.config import settings
 from jupyter_containerize.surfaces.requests import request_of
 from jupyter_containerize.surfaces.widget.kernel import with_record
 from jupyter_containerize.surfaces.widget.saved import Saved
-from jupyter_containerize.surfaces.widget.session import Action, Session
+from jupyter_containerize.surfaces.widget.session import Session
+from jupyter_containerize.surfaces.widget.state import Action
 from jupyter_containerize.surfaces.widget.view import View
 
 

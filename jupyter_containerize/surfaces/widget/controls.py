@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipywidgets as w
 
 from .parts import button, choice, close_all, field, hidden, only
-from .session import Action, Session
+from .session import Session
+from .state import Action
 
 _LABELS = {Action.BUILD: "Build", Action.RUN: "Run and verify", Action.OPEN: "Open outputs"}
 _SERVICE = {Action.BUILD: "Build", Action.RUN: "Start the service", Action.OPEN: "Hide the form"}
