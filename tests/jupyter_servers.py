@@ -156,13 +156,14 @@ def running(
     app: str = "jupyter_server",
     python: str = sys.executable,
     environment: Mapping[str, str] | None = None,
+    config: str = "",
 ) -> Iterator[Server]:
-    """Start a server below `folder`, give it, and end it."""
+    """Start a server below `folder`, give it, and end it; `config` is Python that it runs first."""
     for name in ("root", "config", "data", "runtime"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "allowed").write_text("")
-    config = folder / "config" / "jupyter_server_config.py"
-    config.write_text(_AUTHORIZER + _RULES if app == "jupyter_server" else "")
+    file = folder / "config" / "jupyter_server_config.py"
+    file.write_text(config + (_AUTHORIZER + _RULES if app == "jupyter_server" else ""))
     server = Server(folder, _free_port(), app, None, python, dict(environment or {}))
     server.start()
     try:

@@ -207,6 +207,31 @@ def test_a_path_or_query_that_does_not_fit_is_refused(server, path):
     assert server.ask("GET", path).status_code == 400
 
 
+#: Values that no route takes, whatever it is about: too long, and a character that no name has.
+NONSENSE = "%00" + "x" * 5000
+
+
+def _nonsense():
+    """For each route: a value for each part of its path, a query that it has not, a body that it has not."""
+    for route in ROUTES:
+        for part in route.parts:
+            values = {**VALUES, part: NONSENSE}
+            path = route.path.format_map(values)
+            yield pytest.param(route, path, {} if route.body else None, id=f"{_ids(route)} {part}")
+        path = f"{_path(route)}?planted=1"
+        yield pytest.param(route, path, {} if route.body else None, id=f"{_ids(route)} query")
+        if route.body:
+            yield pytest.param(route, _path(route), {"planted": 1}, id=f"{_ids(route)} body")
+            yield pytest.param(route, _path(route), [], id=f"{_ids(route)} list")
+
+
+@pytest.mark.parametrize(("route", "path", "body"), list(_nonsense()))
+def test_every_route_checks_what_it_is_given(server, route, path, body):
+    answer = server.ask(route.method, path, body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "bad-request"
+
+
 def test_what_is_not_there_is_said_to_be_not_there(server):
     for path in (f"jobs/{JOB}", f"runs/{RUN}", f"images/{IMAGE}", f"runs/{RUN}/outputs"):
         answer = server.ask("GET", path)
