@@ -64,8 +64,9 @@ def rows_of(path: Path) -> Iterator[tuple[str, str, str, str]]:
         if code is not None:
             is_error = _name(node.func) in ("ContainerizeError", "CannotServe")
             kind = "error" if is_error else _severity(node, words)
-            what = words.get("what", node.args[2] if len(node.args) > 2 else None)  # noqa: PLR2004
-            yield code, kind, _cell(what), _cell(words.get("fix"))
+            at = {"what": 1, "fix": 3} if is_error else {"what": 2, "fix": 4}
+            what, fix = (_word(node, words, name, place) for name, place in at.items())
+            yield code, kind, _cell(what), _cell(fix)
 
 
 def _name(function: ast.expr) -> str:
@@ -75,6 +76,10 @@ def _name(function: ast.expr) -> str:
 def _code(node: ast.Call, words: dict[str, ast.expr]) -> str | None:
     first = node.args[0] if node.args else words.get("code")
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+
+
+def _word(node: ast.Call, words: dict[str, ast.expr], name: str, place: int) -> ast.expr | None:
+    return words.get(name, node.args[place] if len(node.args) > place else None)
 
 
 def _severity(node: ast.Call, words: dict[str, ast.expr]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from binascii import Error as Base64Error
 from binascii import a2b_base64
@@ -202,7 +203,9 @@ def _names(folder: str) -> frozenset[str]:
 def _findings(installed: Installed, found: _Found, origin: Origin) -> tuple[Finding, ...]:
     name = installed.metadata.name
     source = installed.file_list.source
-    again = f"Install it again: pip install --force-reinstall --no-deps {name}"
+    pinned = shlex.quote(f"{name}=={installed.metadata.version}")
+    install = f"pip install --force-reinstall --no-deps {pinned}"
+    again = f"Install it again: {install}"
     findings = []
     if origin.kind in _UNPINNED:
         findings.append(
@@ -211,6 +214,7 @@ def _findings(installed: Installed, found: _Found, origin: Origin) -> tuple[Find
                 Severity.INFO,
                 what=f"{name} was installed {_UNPINNED[origin.kind]}.",
                 why="Nobody else can install this very version; the image carries its files.",
+                fix=f"Keep it; or, if the index has a release of it, pin that: {install}",
                 path=origin.url or None,
             )
         )
@@ -246,7 +250,7 @@ def _findings(installed: Installed, found: _Found, origin: Origin) -> tuple[Find
                 what=f"{_count(found.edited)} of {name} {changed} edited after it was installed: "
                 f"{_shown(found.edited)}.",
                 why="The content is not what was installed; the image gets it as it is now.",
-                fix=f"Keep it, or undo: pip install --force-reinstall --no-deps {name}",
+                fix=f"Keep it, or undo: {install}",
                 path=found.edited[0],
             )
         )

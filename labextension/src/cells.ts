@@ -36,3 +36,15 @@ export function setTag(cell: Cell, tag: string, on?: boolean): void {
     cell.model.deleteMetadata('tags');
   }
 }
+
+/** Put a code cell above all others, with a tag, and go to it. */
+export async function insertCell(panel: NotebookPanel, source: string, tag: string): Promise<void> {
+  const { model } = panel.content;
+  if (model === null) {
+    return;
+  }
+  model.sharedModel.insertCell(0, { cell_type: 'code', source, metadata: { tags: [tag] } });
+  panel.content.activeCellIndex = 0;
+  await panel.content.scrollToItem(0, 'center');
+  panel.content.activate();
+}

@@ -19,7 +19,10 @@ export interface Choices {
   registry: string;
   include: readonly string[];
   mounts: readonly { host: string; path: string; read_only: boolean }[];
-  environment: readonly string[];
+  /** Variables that runs get; their values stay in this page. */
+  variables: Readonly<Record<string, string>>;
+  /** Distributions that an inference image has beside those that serving was seen to need. */
+  packages: readonly string[];
   allowSecrets: readonly string[];
   allowErrors: boolean;
   rtol: number;
@@ -38,7 +41,8 @@ export const DEFAULT_CHOICES: Choices = {
   registry: '',
   include: [],
   mounts: [],
-  environment: [],
+  variables: {},
+  packages: [],
   allowSecrets: [],
   allowErrors: false,
   rtol: 1e-6,
@@ -57,8 +61,8 @@ export function chosenBy(remedy: Remedy, choices: Choices): Partial<Choices> | n
           { host: remedy.host, path: remedy.path, read_only: true }
         ]
       };
-    case 'environment':
-      return { environment: added(choices.environment, remedy.name) };
+    case 'package':
+      return { packages: added(choices.packages, remedy.name) };
     case 'allow-secret':
       return { allowSecrets: added(choices.allowSecrets, remedy.what) };
     case 'allow-errors':
@@ -77,13 +81,13 @@ export function optionsOf(choices: Choices, kernel: string): object {
     capture: {
       include: choices.include,
       mounts: choices.mounts.map(mount => mount.path),
-      environment: Object.fromEntries(choices.environment.map(name => [name, null])),
       allow_secrets: choices.allowSecrets,
       allow_errors: choices.allowErrors,
       kernel
     },
     options: {
       parameters: choices.parameters,
+      environment: choices.variables,
       mounts: choices.mounts,
       network: choices.network,
       cluster: clusterOf(choices)

@@ -1,16 +1,20 @@
 /** Does what a remedy says, then goes on with what had failed. */
 
+import { InputDialog } from '@jupyterlab/apputils';
+import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
-import { codeCell, setTag, showCell } from './cells';
+import { codeCell, insertCell, setTag, showCell } from './cells';
 import type { ContainerizeModel } from './model';
-import type { Work } from './work';
 import type { Remedy } from './remedies';
 import type { BuildResult } from './types';
+import type { Work } from './work';
 
 export async function mend(
   remedy: Remedy,
   model: ContainerizeModel,
-  commands: CommandRegistry
+  commands: CommandRegistry,
+  trans: TranslationBundle
 ): Promise<void> {
   const panel = model.notebook;
   if (panel === null) {
@@ -18,24 +22,61 @@ export async function mend(
   }
   if (remedy.is === 'show-cell') {
     await showCell(panel, remedy.cell);
-    return;
+  } else if (remedy.is === 'install') {
+    // To be run by hand, and then the kernel is to be restarted: what is loaded stays loaded.
+    await insertCell(panel, `%pip install ${remedy.words}`, 'skip');
+  } else if (model.apply(remedy) || (await done(remedy, panel, model, commands, trans))) {
+    await again(model);
   }
-  if (!model.apply(remedy)) {
-    if (remedy.is === 'tag') {
-      const cell = codeCell(panel, remedy.cell);
-      if (cell !== null) {
-        setTag(cell, remedy.tag, true);
+}
+
+/** Do what is no choice; return false when the user thought better of it. */
+async function done(
+  remedy: Remedy,
+  panel: NotebookPanel,
+  model: ContainerizeModel,
+  commands: CommandRegistry,
+  trans: TranslationBundle
+): Promise<boolean> {
+  switch (remedy.is) {
+    case 'tag':
+      for (const number of remedy.cells) {
+        const cell = codeCell(panel, number);
+        if (cell !== null) {
+          setTag(cell, remedy.tag, true);
+        }
       }
-    } else if (remedy.is === 'save') {
+      return true;
+    case 'variable':
+      return setVariable(remedy.name, model, trans);
+    case 'save':
       await panel.context.save();
-    } else if (remedy.is === 'rerun') {
-      const ran: unknown = await commands.execute('notebook:restart-run-all');
-      if (ran === false) {
-        return; // the user thought better of it
-      }
-    }
+      return true;
+    case 'run-cell':
+      await showCell(panel, remedy.cell);
+      return NotebookActions.run(panel.content, panel.sessionContext);
+    case 'rerun':
+      return (await commands.execute('notebook:restart-run-all')) !== false;
+    default:
+      return true;
   }
-  await again(model);
+}
+
+/** Ask for a variable's value: it may be a secret, and only runs get it. */
+async function setVariable(
+  name: string,
+  model: ContainerizeModel,
+  trans: TranslationBundle
+): Promise<boolean> {
+  const answer = await InputDialog.getPassword({
+    title: trans.__('Set %1', name),
+    label: trans.__('Its value for runs of this notebook; the image does not get it.')
+  });
+  if (!answer.button.accept || !answer.value) {
+    return false;
+  }
+  model.choose({ variables: { ...model.choices.variables, [name]: answer.value } });
+  return true;
 }
 
 /** Plan again, or build again, whichever failed or is on show. */

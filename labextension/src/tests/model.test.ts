@@ -52,6 +52,7 @@ const JOB: Job = {
   title: 'Build',
   notebook: 'a.ipynb',
   image: '',
+  run: '',
   created_at: 1,
   state: 'running'
 };
@@ -126,7 +127,7 @@ describe('a build', () => {
     const model = opened();
     model.listen();
     const ended = vi.fn();
-    model.ended.connect(ended);
+    model.works.ended.connect(ended);
     await model.build();
     expect(sockets[0]?.sent).toContain(JSON.stringify({ follow: JOB.id, after: 0 }));
     sockets[0]?.tell({
@@ -197,6 +198,7 @@ describe('remedies that are choices', () => {
     model.apply({ is: 'include', path: 'data.csv' });
     model.apply({ is: 'mount', host: '/d', path: '/d' });
     model.apply({ is: 'allow-secret', what: 'secret-x@cell 1' });
+    model.choose({ variables: { REGION: 'north' } });
     await model.build();
     expect(asked.find(one => one.body !== null)?.body).toMatchObject({
       options: {
@@ -205,9 +207,59 @@ describe('remedies that are choices', () => {
           mounts: ['/d'],
           allow_secrets: ['secret-x@cell 1']
         },
-        options: { mounts: [{ host: '/d', path: '/d', read_only: true }] }
+        options: { mounts: [{ host: '/d', path: '/d', read_only: true }], environment: { REGION: 'north' } }
       }
     });
+  });
+
+  it('of a service add packages to it', async () => {
+    const model = opened();
+    model.choose({ kind: 'inference', expression: 'model' });
+    model.apply({ is: 'package', name: 'straw' });
+    await model.build();
+    expect(asked.find(one => one.body !== null)?.body).toMatchObject({
+      command: 'serve',
+      options: { expression: 'model', packages: ['straw'] }
+    });
+  });
+});
+
+describe('work on an image', () => {
+  const IMAGE = 'sha256:1';
+  const PROBLEM = { code: 'registry-unreachable', what: 'No.', why: '', fix: '' };
+
+  it('is shown at once, stays with its error by the image, and is dismissed here and there', async () => {
+    const model = opened();
+    model.listen();
+    const pushed = model.command('push', IMAGE, { image: IMAGE, reference: 'r/x' }, 'Push x');
+    expect(model.works.about(IMAGE).map(work => work.phase)).toEqual(['asking']);
+    await pushed;
+    expect(asked.at(-1)?.body).toMatchObject({ command: 'push', options: { reference: 'r/x' } });
+    const ended = { ...JOB, command: 'push', notebook: '', image: IMAGE, state: 'failed' };
+    sockets[0]?.tell({ job: JOB.id, after: 9, events: [{ is: 'failed', error: PROBLEM }], ended });
+    const [work] = model.works.about(IMAGE);
+    expect(work).toMatchObject({ title: 'Push x', phase: 'ended', progress: { problem: PROBLEM } });
+    expect(model.works.about('sha256:2')).toEqual([]);
+    expect(model.work).toBeNull();
+    answer = (url, init) => {
+      asked.push({ url: `${init.method ?? ''} ${url}`, body: null });
+      return Promise.resolve(new Response(null, { status: 204 }));
+    };
+    if (work) {
+      await model.works.forget(work);
+    }
+    expect(model.works.about(IMAGE)).toEqual([]);
+    expect(asked.at(-1)?.url).toBe(`DELETE http://x/containerize/api/jobs/${JOB.id}`);
+  });
+
+  it('that failed before this page came is taken up, that which went well is not', () => {
+    const model = opened();
+    const job = { ...JOB, notebook: '', image: IMAGE, title: 'Push' };
+    model.works.adopt([
+      { ...job, command: 'push', state: 'failed', last: { is: 'failed', error: PROBLEM } },
+      { ...job, command: 'export', state: 'done', last: { is: 'result', command: 'export', data: {} } }
+    ]);
+    expect(model.works.about(IMAGE).map(work => work.command)).toEqual(['push']);
   });
 });
 

@@ -5,20 +5,8 @@ import { differences } from '../differences';
 import { age, bytes, duration } from '../format';
 import { readiness } from '../kernel';
 import { advance, NOTHING, totals } from '../progress';
-import { ofFinding, ofProblem, ofText, ofVerdict } from '../remedies';
-import type { CellVerdict, ContainerEvent, Finding } from '../types';
-
-const finding = (some: Partial<Finding>): Finding => ({
-  code: 'x',
-  severity: 'warning',
-  what: '',
-  why: '',
-  fix: '',
-  cell: null,
-  line: null,
-  path: null,
-  ...some
-});
+import { ofProblem, ofText, ofVerdict } from '../remedies';
+import type { CellVerdict, ContainerEvent } from '../types';
 
 describe('numbers as people read them', () => {
   it('bytes have three digits and the unit that suits', () => {
@@ -79,6 +67,11 @@ describe('progress', () => {
     expect(state.meter).toBeNull();
   });
 
+  it('a step in which the job failed does not go on', () => {
+    const error = { code: 'x', what: '', why: '', fix: '' };
+    expect(advance(NOTHING, [...events, { is: 'failed', error }]).steps.map(step => step.state)).toEqual(['bad']);
+  });
+
   it('keeps the end of a long log and counts the rest', () => {
     const lines: ContainerEvent[] = Array.from({ length: 1000 }, (_, index) => ({
       is: 'log',
@@ -93,34 +86,14 @@ describe('progress', () => {
 });
 
 describe('remedies', () => {
-  it('finds both ways to bring a large file', () => {
-    const fix =
-      'Copy it all the same: --include /data/a b.csv; or leave it out and mount it at run time: ' +
-      '--mount /data/x.csv:/data/x.csv:ro';
-    expect(ofText(fix, null)).toEqual([
-      { is: 'include', path: '/data/a' },
-      { is: 'mount', host: '/data/x.csv', path: '/data/x.csv' }
-    ]);
-    expect(ofText("Add it with `--include 'my file.csv'`, or not.", null)).toEqual([
-      { is: 'include', path: 'my file.csv' }
-    ]);
-  });
-
   it('leaves placeholders alone', () => {
-    expect(ofText('Add its files with `--include PATH`; set --env NAME=VALUE.', null)).toEqual([]);
+    expect(ofText('Add its files with `--include PATH`; set --env NAME=VALUE.', [])).toEqual([]);
   });
 
-  it('sets variables that are named without a value', () => {
-    expect(ofText('Give it with `--env HOME_DIR` (as it is here), or `--env HOME_DIR=VALUE`.', null)).toEqual(
-      [{ is: 'environment', name: 'HOME_DIR' }]
-    );
-  });
-
-  it('allows a secret by the name that the finding gives', () => {
-    const fix = "Take it out, or accept it with --allow-secret 'secret-aws@cell 3'.";
-    expect(ofFinding(finding({ fix, cell: 3 }))).toEqual([
-      { is: 'allow-secret', what: 'secret-aws@cell 3' },
-      { is: 'show-cell', cell: 3 }
+  it('takes words in backticks and in either quote', () => {
+    expect(ofText("Add it with `--include 'my file.csv'`, or `--env HOME_DIR=VALUE`.", [])).toEqual([
+      { is: 'include', path: 'my file.csv' },
+      { is: 'variable', name: 'HOME_DIR' }
     ]);
   });
 
@@ -133,7 +106,7 @@ describe('remedies', () => {
     };
     expect(ofProblem(problem)).toEqual([
       { is: 'allow-errors' },
-      { is: 'tag', cell: 4, tag: 'skip' },
+      { is: 'tag', cells: [4], tag: 'skip' },
       { is: 'show-cell', cell: 4 }
     ]);
   });

@@ -10,7 +10,7 @@ const SOURCE = join(__dirname, '..');
 const READ = new Set(['label', 'title', 'aria-label', 'alt', 'caption', 'what', 'why', 'fix', 'body', 'placeholder']);
 const LETTERS = /\p{L}{2,}/u;
 /** Names and addresses, the same in every language. */
-const NO_WORDS = new Set(['model', 'registry.example.org/team/name:tag']);
+const NO_WORDS = new Set(['model', 'registry.example.org/team', 'registry.example.org/team/name:tag']);
 
 function files(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {

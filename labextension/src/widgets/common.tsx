@@ -155,8 +155,14 @@ export function remedyLabel(remedy: Remedy, trans: TranslationBundle): string {
       return trans.__('Add %1', shortPath(remedy.path));
     case 'mount':
       return trans.__('Mount %1 when it runs', shortPath(remedy.host));
-    case 'environment':
-      return trans.__('Set %1 in the image', remedy.name);
+    case 'variable':
+      return trans.__('Set %1 …', remedy.name);
+    case 'package':
+      return trans.__('Add the package %1', remedy.name);
+    case 'install':
+      return remedy.requirement.includes('==')
+        ? trans.__('Pin %1 in a new cell', remedy.requirement)
+        : trans.__('Install %1 in a new cell', remedy.requirement);
     case 'allow-secret':
       return trans.__('It is no secret: allow it');
     case 'allow-errors':
@@ -164,9 +170,11 @@ export function remedyLabel(remedy: Remedy, trans: TranslationBundle): string {
     case 'tolerance':
       return trans.__('Let numbers differ by %1', remedy.rtol);
     case 'tag':
-      return trans.__('Tag cell %1 “%2”', remedy.cell, remedy.tag);
+      return trans._n('Tag cell %2 “%3”', 'Tag cells %2 “%3”', remedy.cells.length, remedy.cells.join(', '), remedy.tag);
     case 'show-cell':
       return trans.__('Show cell %1', remedy.cell);
+    case 'run-cell':
+      return trans.__('Run cell %1', remedy.cell);
     case 'rerun':
       return trans.__('Restart the kernel and run all cells');
     case 'save':
