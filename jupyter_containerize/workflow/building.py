@@ -31,6 +31,7 @@ from .bases import ChosenBase
 from .choices import builder_named, runtime_named
 from .collector import at_rest
 from .contents import describe, findings
+from .differences import since_last
 from .outputs import check_output, write_output
 from .records import open_store, remember
 from .steps import step
@@ -129,6 +130,7 @@ def plan(request: BuildRequest, *, emit: Emit) -> dict[str, Any]:
         "base": image_plan.base.reference or image_plan.base.kind.value,
         "platform": str(image_plan.platform),
         "layers": layers,
+        "since": since_last(store, image_plan.name, snapshot),
         "config": to_json(image_plan.config),
     }
 

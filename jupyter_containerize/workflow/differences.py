@@ -6,10 +6,12 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import ContainerizeError
 from ..model.event import Emit
 from ..model.files import FileKind
 from ..model.request import DiffRequest
 from ..model.snapshot import Snapshot
+from ..oci.store import Store
 from .contents import known_snapshot
 from .records import open_store, resolve, snapshot_of
 from .summaries import image_summary
@@ -28,14 +30,32 @@ def diff(request: DiffRequest, *, emit: Emit) -> dict[str, Any]:
     return {
         "old": image_summary(old, store),
         "new": image_summary(new, store),
+        **_compared(before, after),
+        "layers": [{"title": item.title, "size_bytes": item.size_bytes} for item in added],
+        "new_bytes": sum(item.size_bytes for item in added),
+    }
+
+
+def since_last(store: Store, name: str, snapshot: Snapshot) -> dict[str, Any] | None:
+    """Return what `snapshot` changes against the last image of this name, None without one."""
+    try:
+        image = store.resolve(name)
+        before = snapshot_of(store, image)
+    except ContainerizeError:  # none, or made by a newer version: then there is nothing to tell
+        return None
+    if before is None:
+        return None
+    return {"image": image_summary(image, store), **_compared(before, snapshot)}
+
+
+def _compared(before: Snapshot, after: Snapshot) -> dict[str, Any]:
+    return {
         "packages": _changes(
             {item.key: item.version for item in before.distributions},
             {item.key: item.version for item in after.distributions},
         ),
         "cells": _cells(before, after),
         "files": _changes(_files(before), _files(after)),
-        "layers": [{"title": item.title, "size_bytes": item.size_bytes} for item in added],
-        "new_bytes": sum(item.size_bytes for item in added),
     }
 
 

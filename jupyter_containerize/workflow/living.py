@@ -13,6 +13,7 @@ from ..errors import ContainerizeError
 from ..model.codec import to_json
 from ..model.plan import ARTIFACT_FOLDER
 from ..runtimes import usage as measured
+from ..runtimes.run_folder import LOG
 from .records import file_in_image, open_store, resolve
 from .running import find_run
 
@@ -32,15 +33,19 @@ def usage(run: str, *, store: str) -> dict[str, Any] | None:
 
 
 def log_so_far(run: str, *, store: str) -> str:
-    """Return a file with what a living run has written so far.
+    """Return a file with what a run has written so far.
 
-    A run on this machine writes it itself. Of one in an engine or a cluster a copy is brought up
-    to date, not more often than every two seconds, for its log comes home only at its end.
+    A run on this machine writes it itself. Of one in an engine or a cluster whose log has not come
+    home a copy is brought up to date, not more often than every two seconds.
     """
     opened = open_store(store)
     runtime, found = find_run(opened, run)
-    if found.state.final or (os.path.exists(found.log) and os.path.getsize(found.log)):
-        return found.log or os.devnull
+    # Where a run of a cluster is told of by the cluster, its record does not name the log kept here.
+    for kept in (found.log, os.path.join(opened.runs_folder, found.id, LOG)):
+        if kept and os.path.exists(kept) and os.path.getsize(kept):
+            return kept
+    if found.state.final and found.log:
+        return found.log
     folder = os.path.join(opened.root, "cache", "logs")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     path = os.path.join(folder, found.id)

@@ -19,7 +19,6 @@ from .paths import Root
 API_VERSION = 1
 #: The runtime whose runs write their log into the store as they go.
 HERE = "sandbox"
-_LIVING = ("created", "starting", "running")
 
 
 class Api:
@@ -92,12 +91,14 @@ class Api:
                 "connection": notebook.get("connection", ""),
             }
         request = commands.parse(command, options, root=self.root, ours=ours)
+        about = getattr(request, "run", "")  # of a build it says whether to run
         return self.jobs.start(
             command,
             commands.as_json(request),
             title=known.title if known else command,
             notebook=shown,
             image=str(getattr(request, "image", "")),
+            run=about if isinstance(about, str) else "",
         )
 
     # -- images -------------------------------------------------------------------------
@@ -162,7 +163,7 @@ class Api:
 
     def _log_of(self, run: Mapping[str, Any]) -> str:
         """Return the file with what a run has written, wherever it lives."""
-        if run["runtime"] != HERE and run["state"] in _LIVING:
+        if run["runtime"] != HERE:
             from ...workflow import living  # noqa: PLC0415 - as above
 
             return living.log_so_far(run["id"], store=self.store)

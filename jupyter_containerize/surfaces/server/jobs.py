@@ -2,8 +2,8 @@
 
 ```
 <store>/jobs/<id>/
-  job.json   {version, id, command, title, notebook, image, created_at, pid}; never the options,
-             which may hold secrets: they reach the worker through a pipe
+  job.json   {version, id, command, title, notebook, image, run, created_at, pid}; never the
+             options, which may hold secrets: they reach the worker through a pipe
   events     what the worker says: one event, as JSON, a line; the last is `result` or `failed`
   errors     its standard error
   lock       held by the worker for its whole life
@@ -50,6 +50,7 @@ class Jobs:
         title: str,
         notebook: str = "",
         image: str = "",
+        run: str = "",
     ) -> dict[str, Any]:
         """Start a worker on a request and return its job. Errors: `worker-not-started`."""
         self._forget_old()
@@ -62,6 +63,7 @@ class Jobs:
             "title": title,
             "notebook": notebook,
             "image": image,
+            "run": run,
             "created_at": time.time(),
             "pid": 0,
         }
