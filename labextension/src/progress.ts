@@ -100,6 +100,7 @@ export function advance(before: Progress, events: readonly ContainerEvent[], ski
         break;
       case 'failed':
         problem = event.error;
+        steps = steps.map(step => (step.state === 'running' ? { ...step, state: 'bad' } : step));
         break;
       case 'result':
         result = event.data;

@@ -8,6 +8,9 @@ export interface Problem {
   also?: Problem[];
 }
 
+/** The panel's tabs. */
+export type View = 'notebook' | 'build' | 'images' | 'runs' | 'cluster';
+
 export type Severity = 'info' | 'warning' | 'blocking';
 
 export interface Finding {
@@ -38,7 +41,9 @@ export interface Job {
   command: string;
   title: string;
   notebook: string;
+  /** The image or the run that it is about, "" for none. */
   image: string;
+  run?: string;
   created_at: number;
   state: JobState;
   last?: ContainerEvent;
@@ -142,6 +147,13 @@ export interface FileRow {
   layer: string;
 }
 
+/** What changed from one image, or what one was made from, to another. */
+export interface Changes {
+  packages: { name: string; old: string; new: string }[];
+  files: { name: string; old: string; new: string }[];
+  cells: { number: number; change: string; lines: string[] }[];
+}
+
 export interface Plan {
   name: string;
   python: string;
@@ -152,6 +164,8 @@ export interface Plan {
   parameters: Parameter[];
   findings: Finding[];
   layers: LayerRow[];
+  /** What changes against the last image of this name, null without one. */
+  since: (Changes & { image: ImageRow }) | null;
 }
 
 export interface Check {
@@ -184,10 +198,7 @@ export interface Status {
   problem: Problem | null;
 }
 
-export interface Difference {
-  packages: { name: string; old: string; new: string }[];
-  files: { name: string; old: string; new: string }[];
-  cells: { number: number; change: string; lines: string[] }[];
+export interface Difference extends Changes {
   layers: { title: string; size_bytes: number }[];
   new_bytes: number;
 }
@@ -209,4 +220,18 @@ export interface Usage {
   cpu_s: number;
   memory_bytes: number;
   processes: number;
+}
+
+export interface PushResult {
+  reference: string;
+  sent_bytes: number;
+}
+
+export interface ExportResult {
+  folder: string;
+  files: string[];
+}
+
+export interface GcResult {
+  freed: { size_bytes: number };
 }

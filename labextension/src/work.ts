@@ -5,11 +5,13 @@ import { advance, NOTHING, type Progress } from './progress';
 import { RequestError } from './request';
 import type { Job, Problem } from './types';
 
-/** One job of one notebook, as far as this page has heard. */
+/** One job, as far as this page has heard. */
 export interface Work {
   command: string;
-  /** The notebook's path; "" for work on an image. */
+  /** The notebook's path; "" for work on an image or a run. */
   notebook: string;
+  /** The image's digest or the run's id; "" for work on a notebook or on the whole store. */
+  about: string;
   title: string;
   job: Job | null;
   startedAt: number;
@@ -18,29 +20,32 @@ export interface Work {
 }
 
 /** Return work that has just been asked for. */
-export function fresh(command: string, notebook: string): Work {
+export function fresh(command: string, of: Partial<Work>): Work {
   return {
     command,
-    notebook,
+    notebook: '',
+    about: '',
     title: '',
     job: null,
     startedAt: Date.now() / 1000,
     phase: 'asking',
-    progress: NOTHING
+    progress: NOTHING,
+    ...of
   };
 }
 
 /** Return the work of a job that was started before this page was there. */
-export function found(job: Job, notebook: string): Work {
+export function found(job: Job): Work {
   const ended = job.state !== 'running';
-  return {
-    ...fresh(job.command, notebook),
+  return fresh(job.command, {
+    notebook: job.notebook,
+    about: job.notebook ? '' : job.image || (job.run ?? ''),
     title: job.title,
     job,
     startedAt: job.created_at,
     phase: ended ? 'ended' : 'running',
     progress: ended && job.last ? advance(NOTHING, [job.last]) : NOTHING
-  };
+  });
 }
 
 /** Return work whose job has ended, with what it came to; a job that said nothing was lost. */
@@ -51,9 +56,22 @@ export function concluded(work: Work, job: Job, progress: Progress): Work {
   return { ...work, job, progress: { ...progress, problem: progress.problem ?? job.error ?? lastProblem(job) } };
 }
 
-/** Return under which name work is known: of each notebook one plan and one other. */
-export function keyOf(work: { command: string; notebook: string }): string {
-  return work.command === 'plan' ? `plan:${work.notebook}` : work.notebook;
+/** Return under which name work is known: of each notebook one plan and one other; else one of a kind. */
+export function keyOf(work: { command: string; notebook: string; about: string }): string {
+  if (!work.notebook) {
+    return `${work.command}:${work.about}`;
+  }
+  return work.command === 'plan' ? planKey(work.notebook) : work.notebook;
+}
+
+export function planKey(notebook: string): string {
+  return `plan:${notebook}`;
+}
+
+type Live = Work & { phase: Exclude<Work['phase'], 'ended'> };
+
+export function isLive(work: Work | null | undefined): work is Live {
+  return !!work && work.phase !== 'ended';
 }
 
 function lastProblem(job: Job): Problem | null {

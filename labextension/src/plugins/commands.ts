@@ -9,6 +9,7 @@ import { CommandIDs, TAGS } from '../commands';
 import { containerIcon } from '../icons';
 import { own } from '../model';
 import { IContainerize } from '../tokens';
+import { isLive } from '../work';
 import { PANEL_ID } from '../widgets/panel';
 import { DOMAIN } from './panel';
 
@@ -27,7 +28,7 @@ export const commands: JupyterFrontEndPlugin<void> = {
     const model = own(containerize);
     const trans = (translator ?? nullTranslator).load(DOMAIN);
     const hasNotebook = (): boolean => model.notebook !== null;
-    const isLive = (): boolean => model.work !== null && model.work.phase !== 'ended';
+    const atWork = (): boolean => isLive(model.work);
     const show = (): void => app.shell.activateById(PANEL_ID);
 
     app.commands.addCommand(CommandIDs.show, {
@@ -40,7 +41,7 @@ export const commands: JupyterFrontEndPlugin<void> = {
         args['toolbar'] ? trans.__('Containerize') : trans.__('Build a Container Image and Run It'),
       caption: trans.__('Build a container image of this notebook, run it and verify it'),
       icon: containerIcon,
-      isEnabled: () => hasNotebook() && !isLive(),
+      isEnabled: () => hasNotebook() && !atWork(),
       execute: async () => {
         show();
         await model.build();
@@ -57,7 +58,7 @@ export const commands: JupyterFrontEndPlugin<void> = {
     });
     app.commands.addCommand(CommandIDs.cancel, {
       label: trans.__('Cancel the Container Build'),
-      isEnabled: isLive,
+      isEnabled: atWork,
       execute: () => model.cancel()
     });
     app.commands.addCommand(CommandIDs.openExecuted, {

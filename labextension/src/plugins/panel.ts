@@ -36,10 +36,10 @@ export const panel: JupyterFrontEndPlugin<IContainerize> = {
       model,
       trans,
       mend: remedy => {
-        void model.attempt(() => mend(remedy, model, app.commands));
+        void model.lists.attempt(() => mend(remedy, model, app.commands, trans));
       },
       execute: (command, args) => {
-        void model.attempt(async () => {
+        void model.lists.attempt(async () => {
           await app.commands.execute(command, args ?? {});
         });
       }

@@ -35,10 +35,10 @@ export const status: JupyterFrontEndPlugin<void> = {
       item: ReactWidget.create(<StatusItem model={model} trans={trans} show={show} />),
       align: 'left',
       rank: 50,
-      isActive: () => model.running.length > 0,
+      isActive: () => model.works.running.length > 0,
       activeStateChanged: model.changed
     });
-    model.ended.connect((_, work) => notify(work, model, trans, app));
+    model.works.ended.connect((_, work) => notify(work, model, trans, app));
   }
 };
 
@@ -49,7 +49,7 @@ function StatusItem(props: {
 }): React.ReactElement | null {
   const { model, trans, show } = props;
   useModel(model);
-  const [work] = model.running;
+  const [work] = model.works.running;
   if (!work) {
     return null;
   }
@@ -76,11 +76,11 @@ function notify(
   if (work.command === 'plan' || problem?.code === 'interrupted') {
     return;
   }
-  const name = work.notebook.startsWith('job:') ? work.title : (work.notebook.split('/').pop() ?? '');
+  const name = work.notebook.split('/').pop() || work.title;
   const show = {
     label: trans.__('Show'),
     callback: (): void => {
-      model.view = work.command === 'build' ? 'build' : model.view;
+      showWork(work, model);
       void app.commands.execute(CommandIDs.show);
     }
   };
@@ -101,4 +101,15 @@ function notify(
     actions: work.command === 'build' && run ? [show, open] : [show],
     autoClose: 10_000
   });
+}
+
+/** Show in the panel what a notification is about. */
+function showWork(work: Work, model: ContainerizeModel): void {
+  if (work.notebook) {
+    model.view = 'build';
+  } else if (work.about === '' || work.about.startsWith('sha256:')) {
+    model.show('images', work.about);
+  } else {
+    model.show('runs', work.about);
+  }
 }

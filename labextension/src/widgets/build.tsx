@@ -1,252 +1,35 @@
 /** Build and run: one button, where to run, progress, the result with its proof. */
 
 import * as React from 'react';
-import { bytes, duration } from '../format';
-import { totals, type LayerProgress, type Progress, type Step } from '../progress';
 import { ofProblem } from '../remedies';
 import type { BuildResult } from '../types';
-import type { Work } from '../work';
-import { Button, Notice, ProblemNotice, Remedies, useModel, useNow, type ViewProps } from './common';
+import { Remedies, useModel, type ViewProps } from './common';
 import { ChoicesForm } from './choices';
-import { VerdictView } from './verdict';
+import { Built } from './outcome';
+import { WorkView } from './work';
 
 export function BuildView(props: ViewProps): React.ReactElement {
-  const { model, trans } = props;
+  const { model, trans, mend } = props;
   useModel(model);
   const { work } = model;
+  const result = work?.progress.result as BuildResult | null | undefined;
   return (
     <div className="jp-Containerize-view">
-      {work && work.command !== 'plan' ? <WorkView {...props} work={work} /> : null}
-      {!work ? (
+      {work ? (
+        <WorkView
+          {...props}
+          work={work}
+          outcome={result ? <Built {...props} result={result} /> : null}
+          remedies={problem => <Remedies remedies={ofProblem(problem)} trans={trans} mend={mend} />}
+        />
+      ) : (
         <p className="jp-Containerize-hint">
           {trans.__(
             'One click builds an image from what the kernel has loaded, runs it, and compares its outputs with the notebook’s.'
           )}
         </p>
-      ) : null}
+      )}
       <ChoicesForm {...props} />
     </div>
-  );
-}
-
-export function WorkView(props: ViewProps & { work: Work }): React.ReactElement {
-  const { work, trans, mend } = props;
-  const live = work.phase !== 'ended';
-  const { progress } = work;
-  return (
-    <section aria-label={trans.__('Progress')} className="jp-Containerize-work" data-phase={work.phase}>
-      {live ? <Waiting {...props} /> : null}
-      <Steps steps={progress.steps} {...props} />
-      {live ? <Meter progress={progress} {...props} /> : null}
-      <LayersBar progress={progress} {...props} />
-      {live && progress.log.length > 0 ? <Tail lines={progress.log} label={trans.__('Output')} /> : null}
-      {progress.problem && !live ? (
-        <ProblemNotice
-          problem={progress.problem}
-          trans={trans}
-          remedies={problem => <Remedies remedies={ofProblem(problem)} trans={trans} mend={mend} />}
-        />
-      ) : null}
-      {!live && progress.result ? (
-        <Result {...props} result={progress.result as BuildResult} />
-      ) : null}
-    </section>
-  );
-}
-
-/** Says what is being waited for, from the first instant on. */
-function Waiting(props: ViewProps & { work: Work }): React.ReactElement {
-  const { work, model, trans, execute } = props;
-  const now = useNow(true);
-  const asked = work.progress.steps.length === 0;
-  const attaching = work.progress.steps.length === 1 && work.progress.steps[0]?.state === 'running';
-  const busy = model.readiness.is === 'busy' && (asked || attaching);
-  let text = trans.__('Working …');
-  if (work.phase === 'cancelling') {
-    text = trans.__('Stopping; what is finished is kept …');
-  } else if (busy) {
-    text = trans.__('The kernel is running a cell; the build begins when the cell has ended.');
-  } else if (work.phase === 'asking' || asked) {
-    text = trans.__('Starting …');
-  }
-  return (
-    <div className="jp-Containerize-waiting" role="status">
-      <span>{text}</span>{' '}
-      <span className="jp-Containerize-dim">{duration(Math.max(0, now - work.startedAt))}</span>
-      <div className="jp-Containerize-actions">
-        <Button
-          label={work.phase === 'cancelling' ? trans.__('Stop at once') : trans.__('Cancel')}
-          name="cancel"
-          disabled={work.job === null}
-          onClick={() => void model.cancel()}
-        />
-        {busy ? (
-          <Button
-            label={trans.__('Interrupt the cell')}
-            onClick={() => execute('kernelmenu:interrupt')}
-          />
-        ) : null}
-      </div>
-    </div>
-  );
-}
-
-function Steps(props: ViewProps & { steps: readonly Step[] }): React.ReactElement | null {
-  const { steps, trans } = props;
-  if (steps.length === 0) {
-    return null;
-  }
-  const marks = { running: '…', done: '✓', bad: '✗' };
-  const words = {
-    running: trans.__('running'),
-    done: trans.__('done'),
-    bad: trans.__('ended badly')
-  };
-  return (
-    <ol className="jp-Containerize-steps" aria-label={trans.__('Steps')}>
-      {steps.map((step, index) => (
-        <li key={index} data-step={step.step} data-state={step.state}>
-          <span className="jp-Containerize-mark" role="img" aria-label={words[step.state]}>
-            {marks[step.state]}
-          </span>
-          <span className="jp-Containerize-grow">
-            {step.title}
-            {step.summary ? <span className="jp-Containerize-dim"> {step.summary}</span> : null}
-          </span>
-          {step.state !== 'running' ? (
-            <span className="jp-Containerize-dim">{duration(step.seconds)}</span>
-          ) : null}
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-/** What the running step counts, where it is not layers. */
-function Meter(props: ViewProps & { progress: Progress }): React.ReactElement | null {
-  const { meter } = props.progress;
-  const { trans } = props;
-  if (!meter || meter.total <= 0) {
-    return null;
-  }
-  const inBytes = meter.unit === 'bytes';
-  const [done, total] = [meter.done, meter.total].map(count => (inBytes ? bytes(count) : count));
-  return (
-    <p className="jp-Containerize-dim">
-      <progress max={meter.total} value={meter.done} aria-label={meter.item} />{' '}
-      {trans.__('%1: %2 of %3', meter.item, done, total)}
-    </p>
-  );
-}
-
-/** One bar for all layers, each as wide as it is large. */
-function LayersBar(props: ViewProps & { progress: Progress }): React.ReactElement | null {
-  const { progress, trans } = props;
-  const { layers } = progress;
-  if (layers.length === 0) {
-    return null;
-  }
-  const sum = totals(layers);
-  const percent = sum.total ? Math.round((100 * (sum.written + sum.reused)) / sum.total) : 0;
-  return (
-    <div className="jp-Containerize-layers">
-      <div
-        className="jp-Containerize-bar"
-        role="progressbar"
-        aria-label={trans.__('Layers')}
-        aria-valuenow={percent}
-        aria-valuemin={0}
-        aria-valuemax={100}
-      >
-        {[...layers].sort((a, b) => b.total - a.total).map(layer => (
-          <Segment key={layer.title} layer={layer} of={sum.total} {...props} />
-        ))}
-      </div>
-      <p className="jp-Containerize-dim">
-        {trans.__('%1 written, %2 reused, of %3', bytes(sum.written), bytes(sum.reused), bytes(sum.total))}
-      </p>
-    </div>
-  );
-}
-
-function Segment(props: ViewProps & { layer: LayerProgress; of: number }): React.ReactElement {
-  const { layer, of, trans } = props;
-  const done = layer.total ? (100 * layer.done) / layer.total : 100;
-  const words = {
-    writing: trans.__('being written'),
-    written: trans.__('written'),
-    reused: trans.__('reused')
-  };
-  return (
-    <span
-      className={`jp-Containerize-segment jp-mod-${layer.state}`}
-      style={{ flexGrow: Math.max(layer.total / Math.max(of, 1), 0.004) }}
-      title={`${layer.title}: ${bytes(layer.total)}, ${words[layer.state]}`}
-    >
-      <span style={{ width: `${done}%` }} />
-    </span>
-  );
-}
-
-export function Tail(props: { lines: readonly string[]; label: string }): React.ReactElement {
-  const element = React.useRef<HTMLPreElement>(null);
-  React.useLayoutEffect(() => {
-    if (element.current) {
-      element.current.scrollTop = element.current.scrollHeight;
-    }
-  });
-  return (
-    <pre className="jp-Containerize-log" ref={element} tabIndex={0} role="region" aria-label={props.label}>
-      {props.lines.slice(-60).join('')}
-    </pre>
-  );
-}
-
-function Result(props: ViewProps & { result: BuildResult }): React.ReactElement {
-  const { result, model, trans, execute } = props;
-  const { run, verdict, image } = result;
-  const name = image.names[0] ?? image.id;
-  const reused = result.layers.filter(layer => layer.reused);
-  const fresh = image.size_bytes - reused.reduce((sum, layer) => sum + layer.size_bytes, 0);
-  return (
-    <>
-      <Notice
-        tone="good"
-        label={trans.__('Built:')}
-        what={trans.__('%1, %2, of which %3 new', name, bytes(image.size_bytes), bytes(fresh))}
-        code="built"
-      />
-      {verdict ? <VerdictView {...props} verdict={verdict} /> : null}
-      {run && run.state !== 'succeeded' && !verdict ? (
-        <Notice
-          tone="error"
-          label={trans.__('Error:')}
-          what={trans.__('The run %1 %2.', run.id, run.state)}
-          why={run.reason}
-          code="run-failed"
-        />
-      ) : null}
-      {run ? (
-        <div className="jp-Containerize-actions">
-          {run.endpoint ? null : (
-            <Button
-              label={trans.__('Open the executed notebook')}
-              name="open-executed"
-              onClick={() =>
-                execute('containerize:open-executed', { run: run.id, notebook: model.path })
-              }
-            />
-          )}
-          <Button
-            label={run.endpoint ? trans.__('Try it') : trans.__('Show the run')}
-            name="show-run"
-            onClick={() => {
-              model.selectedRun = run.id;
-              model.view = 'runs';
-            }}
-          />
-        </div>
-      ) : null}
-    </>
   );
 }

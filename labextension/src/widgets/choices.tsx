@@ -2,7 +2,7 @@
 
 import * as React from 'react';
 import type { Check } from '../types';
-import { Button, Notice, useModel, type ViewProps } from './common';
+import { Button, useModel, type ViewProps } from './common';
 
 export function ChoicesForm(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
@@ -46,9 +46,9 @@ export function ChoicesForm(props: ViewProps): React.ReactElement {
 
 function WhereToRun(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
-  const checks = model.doctor?.runtimes ?? [];
+  const checks = model.lists.doctor?.runtimes ?? [];
   const groups = runtimeGroups(checks);
-  const chosen = model.choices.runtime || model.doctor?.suits.runtime || '';
+  const chosen = model.choices.runtime || model.lists.doctor?.suits.runtime || '';
   const names: Record<string, string> = {
     sandbox: trans.__('This machine'),
     docker: trans.__('Docker'),
@@ -57,7 +57,7 @@ function WhereToRun(props: ViewProps): React.ReactElement {
   return (
     <fieldset>
       <legend>{trans.__('Where to run')}</legend>
-      {model.doctor === null ? <p className="jp-Containerize-dim">{trans.__('Looking …')}</p> : null}
+      {model.lists.doctor === null ? <p className="jp-Containerize-dim">{trans.__('Looking …')}</p> : null}
       {groups.map(group => (
         <div key={group.name} className="jp-Containerize-where">
           <label>
@@ -72,21 +72,27 @@ function WhereToRun(props: ViewProps): React.ReactElement {
             {names[group.name] ?? group.name}
           </label>
           {group.works ? null : (
-            <Notice
-              tone="info"
-              label={trans.__('Not here:')}
-              what={group.check.what}
-              why={group.check.why}
-              fix={group.check.fix}
-              code={`cannot-${group.name}`}
-            />
+            <WhyNot {...props} check={group.check} code={`cannot-${group.name}`} />
           )}
         </div>
       ))}
-      {model.doctor === null ? null : (
-        <Button label={trans.__('Look again')} onClick={() => void model.examine()} />
+      {model.lists.doctor === null ? null : (
+        <Button label={trans.__('Look again')} onClick={() => void model.lists.examine(model.view)} />
       )}
     </fieldset>
+  );
+}
+
+/** What stands in the way, and what to do about it, for who wants to know. */
+function WhyNot(props: ViewProps & { check: Check; code: string }): React.ReactElement {
+  const { check, code, trans } = props;
+  return (
+    <details className="jp-Containerize-whynot" data-code={code}>
+      <summary>{trans.__('Not here: why, and what to do')}</summary>
+      <p>{check.what}</p>
+      {check.why ? <p className="jp-Containerize-why">{check.why}</p> : null}
+      {check.fix ? <p className="jp-Containerize-fix">{check.fix}</p> : null}
+    </details>
   );
 }
 
@@ -148,9 +154,16 @@ function Additions(props: ViewProps): React.ReactElement | null {
       text: trans.__('Mounted: %1', mount.path),
       remove: () => model.choose({ mounts: choices.mounts.filter(one => one !== mount) })
     })),
-    ...choices.environment.map(name => ({
-      text: trans.__('Variable: %1', name),
-      remove: () => model.choose({ environment: choices.environment.filter(one => one !== name) })
+    ...choices.packages.map(name => ({
+      text: trans.__('Package: %1', name),
+      remove: () => model.choose({ packages: choices.packages.filter(one => one !== name) })
+    })),
+    ...Object.keys(choices.variables).map(name => ({
+      text: trans.__('Set for runs: %1', name),
+      remove: () =>
+        model.choose({
+          variables: Object.fromEntries(Object.entries(choices.variables).filter(([one]) => one !== name))
+        })
     })),
     ...choices.allowSecrets.map(what => ({
       text: trans.__('Allowed: %1', what),

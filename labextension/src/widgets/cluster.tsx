@@ -9,13 +9,13 @@ export function ClusterView(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
   useModel(model);
   React.useEffect(() => {
-    void model.refresh('runs');
+    void model.lists.refresh('runs');
   }, [model]);
-  if (model.doctor === null) {
+  if (model.lists.doctor === null) {
     return <Empty what={trans.__('Looking …')} />;
   }
-  const cluster = runtimeGroups(model.doctor.runtimes).find(group => group.name === 'kubernetes');
-  const runs = (model.runs ?? []).filter(run => run.runtime === 'kubernetes');
+  const cluster = runtimeGroups(model.lists.doctor.runtimes).find(group => group.name === 'kubernetes');
+  const runs = (model.lists.runs ?? []).filter(run => run.runtime === 'kubernetes');
   const check = cluster?.check;
   return (
     <div className="jp-Containerize-view">
@@ -34,23 +34,27 @@ export function ClusterView(props: ViewProps): React.ReactElement {
       )}
       {check?.works ? <Place {...props} /> : null}
       <div className="jp-Containerize-actions">
-        <Button label={trans.__('Look again')} onClick={() => void model.examine()} />
+        <Button label={trans.__('Look again')} onClick={() => void model.lists.examine(model.view)} />
       </div>
       {runs.length > 0 ? (
-        <ul aria-label={trans.__('What runs there')}>
-          {runs.map(run => (
-            <li key={run.id}>
-              {run.image} · {stateWord(run, props)}{' '}
-              <Button
-                label={trans.__('Show')}
-                onClick={() => {
-                  model.selectedRun = run.id;
-                  model.view = 'runs';
-                }}
-              />
-            </li>
-          ))}
-        </ul>
+        <section>
+          <h4>{trans.__('What runs there')}</h4>
+          <ul aria-label={trans.__('What runs there')} className="jp-Containerize-there">
+            {runs.map(run => (
+              <li key={run.id}>
+                <span className="jp-Containerize-cut" title={run.id}>
+                  {run.image}
+                </span>
+                <span className={`jp-Containerize-badge jp-mod-${run.state}`}>{stateWord(run, props)}</span>
+                <Button
+                  label={trans.__('Show')}
+                  title={trans.__('Show run %1', run.id)}
+                  onClick={() => model.show('runs', run.id)}
+                />
+              </li>
+            ))}
+          </ul>
+        </section>
       ) : null}
     </div>
   );
@@ -60,7 +64,7 @@ export function ClusterView(props: ViewProps): React.ReactElement {
 function Place(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
   const { choices } = model;
-  const contexts = model.contexts ?? [];
+  const contexts = model.lists.contexts ?? [];
   const current = contexts.find(one => one.current);
   const chosen = contexts.find(one => one.name === choices.context) ?? current;
   return (

@@ -110,7 +110,7 @@ export function LogView(props: ViewProps & { run: string; live: boolean }): Reac
       return;
     }
     setFollow(false);
-    const found = await model.attempt(() =>
+    const found = await model.lists.attempt(() =>
       model.client.get<{ matches: number[] }>(['runs', run, 'search'], { text })
     );
     setMatches(found?.matches ?? []);

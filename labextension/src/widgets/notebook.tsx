@@ -1,14 +1,16 @@
 /** The notebook in front: what will go into its image and why, findings, what it costs. */
 
 import * as React from 'react';
-import { bytes, duration } from '../format';
+import { age, bytes, duration } from '../format';
 import { ofFinding, ofProblem } from '../remedies';
 import type { BuildResult, FileRow, Finding, Plan } from '../types';
 import { Button, Empty, Notice, ProblemNotice, Remedies, useModel, useNow, type ViewProps } from './common';
+import { changesSummary, ChangesList } from './changes';
+import { nameOf } from './images';
 import { VirtualList } from './virtual';
 
 type Table = 'packages' | 'files' | 'libraries' | 'executables' | 'layers';
-const ROW_HEIGHT = 44;
+const ROW_HEIGHT = 62;
 
 export function NotebookView(props: ViewProps): React.ReactElement {
   const { model, trans, mend } = props;
@@ -148,6 +150,7 @@ function Contents(props: ViewProps & { plan: Plan }): React.ReactElement {
       <p>
         {trans.__('%1 in all: %2 new, %3 there already.', bytes(total), bytes(fresh), bytes(total - fresh))}
       </p>
+      <Since {...props} />
       <div className="jp-Containerize-filter">
         <label>
           <span>{trans.__('Show')}</span>
@@ -182,6 +185,24 @@ function Contents(props: ViewProps & { plan: Plan }): React.ReactElement {
   );
 }
 
+/** What changes against the last image of this notebook. */
+function Since(props: ViewProps & { plan: Plan }): React.ReactElement | null {
+  const { plan, trans } = props;
+  const { since } = plan;
+  if (!since) {
+    return null;
+  }
+  const now = Date.now() / 1000;
+  return (
+    <details data-code="since">
+      <summary>
+        {trans.__('Changed since %1 (%2): %3', nameOf(since.image), age(since.image.built_at, now), changesSummary(since, props))}
+      </summary>
+      <ChangesList {...props} changes={since} />
+    </details>
+  );
+}
+
 interface Row {
   name: string;
   detail: string;
@@ -200,6 +221,11 @@ function ContentRow(props: ViewProps & { row: Row; reused: boolean | undefined }
       </div>
       <div className="jp-Containerize-dim">
         <span className="jp-Containerize-cut">{row.reason}</span>
+      </div>
+      <div className="jp-Containerize-dim">
+        <span className="jp-Containerize-cut">
+          {row.layer && row.layer !== row.name ? trans.__('layer: %1', row.layer) : ''}
+        </span>
         {reused === undefined ? null : (
           <span className={`jp-Containerize-badge jp-mod-${reused ? 'reused' : 'new'}`}>
             {reused ? trans.__('reused') : trans.__('new')}

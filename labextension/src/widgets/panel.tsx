@@ -3,7 +3,8 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 import { containerIcon } from '../icons';
-import type { View } from '../model';
+import type { View } from '../types';
+import { isLive } from '../work';
 import { BuildView } from './build';
 import { ClusterView } from './cluster';
 import { Button, Notice, ProblemNotice, useModel, type ViewProps } from './common';
@@ -52,9 +53,9 @@ function Panel(props: ViewProps): React.ReactElement {
         id={`${PANEL_ID}-${model.view}`}
         aria-labelledby={`${PANEL_ID}-tab-${model.view}`}
       >
-        {model.problem ? (
-          <ProblemNotice problem={model.problem} trans={trans}>
-            <Button label={trans.__('Dismiss')} onClick={() => model.dismiss()} />
+        {model.lists.problem ? (
+          <ProblemNotice problem={model.lists.problem} trans={trans}>
+            <Button label={trans.__('Dismiss')} onClick={() => model.lists.dismiss()} />
           </ProblemNotice>
         ) : null}
         <ViewOf {...props} />
@@ -82,7 +83,7 @@ function Head(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
   const state = model.readiness;
   const { work } = model;
-  const live = work !== null && work.phase !== 'ended';
+  const live = isLive(work);
   const possible = !['no-notebook', 'not-python', 'elsewhere', 'starting'].includes(state.is) &&
     (model.choices.kind === 'training' || model.choices.expression !== '');
   const name = model.path.split('/').pop() ?? '';

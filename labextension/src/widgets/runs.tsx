@@ -4,6 +4,7 @@ import { showDialog, Dialog } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { age, bytes, duration } from '../format';
 import type { Output, RunRow, Usage } from '../types';
+import { WorksAbout } from './about';
 import { Button, Empty, Notice, useModel, useNow, type ViewProps } from './common';
 import { LogView } from './log';
 import { Sparkline } from './sparkline';
@@ -23,11 +24,11 @@ export function RunsView(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
   useModel(model);
   const now = useNow(true, 1000);
-  const { runs } = model;
+  const { runs } = model.lists;
   const live = (runs ?? []).some(isLive);
   React.useEffect(() => {
     // Runs elsewhere (an engine, a cluster) leave no trace in the store when they change.
-    const timer = live ? setInterval(() => void model.refresh('runs'), LOOK_MS) : undefined;
+    const timer = live ? setInterval(() => void model.lists.refresh('runs'), LOOK_MS) : undefined;
     return () => clearInterval(timer);
   }, [live, model]);
   if (runs === null) {
@@ -116,10 +117,10 @@ function RunDetail(props: ViewProps & { run: RunRow; now: number }): React.React
           <Button
             label={trans.__('Stop')}
             name="stop"
-            onClick={() => void model.command('stop', { run: run.id }, trans.__('Stop %1', run.id))}
+            onClick={() => void model.command('stop', run.id, { run: run.id }, trans.__('Stop %1', run.id))}
           />
         ) : (
-          <Button label={trans.__('Delete')} danger onClick={() => void remove(props)} />
+          <Button label={trans.__('Delete')} name="run-delete" danger onClick={() => void remove(props)} />
         )}
         {run.endpoint ? (
           <a href={run.endpoint} target="_blank" rel="noreferrer">
@@ -134,6 +135,7 @@ function RunDetail(props: ViewProps & { run: RunRow; now: number }): React.React
           />
         ) : null}
       </div>
+      <WorksAbout {...props} thing={run.id} />
       {live ? <UsageView {...props} /> : null}
       {run.endpoint && live ? <TryIt {...props} /> : null}
       <LogView {...props} run={run.id} live={live} />
@@ -229,6 +231,6 @@ async function remove(props: ViewProps & { run: RunRow }): Promise<void> {
   });
   if (answer.button.accept) {
     model.selectedRun = null;
-    await model.delete('runs', run.id);
+    await model.lists.delete('runs', run.id);
   }
 }

@@ -6,9 +6,16 @@ import type { CellVerdict, Verdict } from '../types';
 import { Button, Notice, Remedies, type ViewProps } from './common';
 import { differences } from '../differences';
 
-export function VerdictView(props: ViewProps & { verdict: Verdict }): React.ReactElement {
-  const { verdict, trans, model } = props;
+export function VerdictView(
+  props: ViewProps & {
+    verdict: Verdict;
+    /** It is about the notebook in front, so that cells can be shown and mended. */
+    mendable?: boolean;
+  }
+): React.ReactElement {
+  const { verdict, trans, model, mendable } = props;
   const bad = verdict.cells.filter(cell => ['different', 'failed', 'missing'].includes(cell.outcome));
+  const unproven = verdict.cells.filter(cell => cell.outcome === 'unproven').map(cell => cell.number);
   const words = {
     verified: trans.__('Verified:'),
     failed: trans.__('Not verified:'),
@@ -21,12 +28,22 @@ export function VerdictView(props: ViewProps & { verdict: Verdict }): React.Reac
         tone={tones[verdict.state]}
         label={words[verdict.state]}
         what={verdict.reason}
+        why={
+          unproven.length > 0 && verdict.state === 'verified'
+            ? trans._n(
+                'Cell %2 has no output to compare.',
+                'Cells %2 have no output to compare.',
+                unproven.length,
+                unproven.join(', ')
+              )
+            : ''
+        }
         code={`verdict-${verdict.state}`}
       />
       {bad.map(cell => (
         <CellDifference key={cell.id} {...props} cell={cell} />
       ))}
-      {bad.length > 0 ? (
+      {mendable && bad.length > 0 ? (
         <div className="jp-Containerize-actions">
           <Button label={trans.__('Build and verify again')} name="retry" onClick={() => void model.build()} />
         </div>
@@ -35,8 +52,10 @@ export function VerdictView(props: ViewProps & { verdict: Verdict }): React.Reac
   );
 }
 
-function CellDifference(props: ViewProps & { cell: CellVerdict }): React.ReactElement {
-  const { cell, trans, mend } = props;
+function CellDifference(
+  props: ViewProps & { cell: CellVerdict; mendable?: boolean }
+): React.ReactElement {
+  const { cell, trans, mend, mendable } = props;
   const outcomes = {
     equal: trans.__('is equal'),
     different: trans.__('gave something else'),
@@ -80,9 +99,11 @@ function CellDifference(props: ViewProps & { cell: CellVerdict }): React.ReactEl
         </p>
       ) : null}
       {cell.fix ? <p className="jp-Containerize-fix">{cell.fix}</p> : null}
-      <div className="jp-Containerize-actions">
-        <Remedies remedies={ofVerdict(cell)} trans={trans} mend={mend} />
-      </div>
+      {mendable ? (
+        <div className="jp-Containerize-actions">
+          <Remedies remedies={ofVerdict(cell)} trans={trans} mend={mend} />
+        </div>
+      ) : null}
     </section>
   );
 }

@@ -1,0 +1,89 @@
+/** What the server lists, as last asked for: images, runs, what works here, clusters. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { reaches } from './choices';
+import type { Client } from './request';
+import type { ClusterContext, Doctor, ImageRow, Problem, RunRow, View } from './types';
+import { problemIn } from './work';
+
+export class Lists {
+  images: ImageRow[] | null = null;
+  runs: RunRow[] | null = null;
+  doctor: Doctor | null = null;
+  contexts: ClusterContext[] | null = null;
+  /** What went wrong last. */
+  problem: Problem | null = null;
+
+  constructor(
+    private readonly client: Client,
+    private readonly trans: TranslationBundle,
+    private readonly altered: () => void
+  ) {}
+
+  /** Bring up to date what a view shows. */
+  async refresh(view: View): Promise<void> {
+    await this.attempt(async () => {
+      if (view === 'images') {
+        this.images = (await this.client.get<{ images: ImageRow[] }>(['images'])).images;
+      }
+      if (view === 'runs') {
+        await this.findRuns({});
+      }
+      if ((view === 'build' || view === 'cluster') && this.doctor === null) {
+        this.doctor = await this.client.get<Doctor>(['doctor']);
+      }
+      if (view === 'cluster' && this.contexts === null && reaches(this.doctor, 'kubernetes')) {
+        this.contexts = (await this.client.get<{ contexts: ClusterContext[] }>(['contexts'])).contexts;
+      }
+    });
+  }
+
+  /** Bring up to date what has changed, as far as it was ever asked for. */
+  async hear(changed: readonly string[]): Promise<void> {
+    if (changed.includes('images') && this.images !== null) {
+      await this.refresh('images');
+    }
+    if (changed.includes('runs') && this.runs !== null) {
+      await this.refresh('runs');
+    }
+  }
+
+  /** Have the runs of a place in a cluster be found from now on. */
+  async lookIn(context: string, namespace: string): Promise<void> {
+    await this.attempt(() => this.findRuns({ context, namespace }));
+  }
+
+  /** See again what works here. */
+  async examine(view: View): Promise<void> {
+    this.doctor = null;
+    this.contexts = null;
+    await this.refresh(view === 'cluster' ? 'cluster' : 'build');
+  }
+
+  async delete(kind: 'images' | 'runs', id: string): Promise<void> {
+    await this.attempt(() => this.client.delete([kind, id]));
+    await this.refresh(kind);
+  }
+
+  /** Do something; what goes wrong becomes the problem that is shown. */
+  async attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const result = await action();
+      this.altered();
+      return result;
+    } catch (error) {
+      this.problem = problemIn(error, this.trans);
+      this.altered();
+      return undefined;
+    }
+  }
+
+  dismiss(): void {
+    this.problem = null;
+    this.altered();
+  }
+
+  private async findRuns(place: Record<string, string>): Promise<void> {
+    this.runs = (await this.client.get<{ runs: RunRow[] }>(['runs'], place)).runs;
+  }
+}

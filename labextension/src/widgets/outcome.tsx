@@ -1,0 +1,94 @@
+/** What a job came to: an image with its proof, a started run, a push, an export. */
+
+import * as React from 'react';
+import { bytes } from '../format';
+import type { BuildResult, ExportResult, GcResult, PushResult, RunRow } from '../types';
+import type { Work } from '../work';
+import { Button, Notice, type ViewProps } from './common';
+import { VerdictView } from './verdict';
+
+/** What a build, or the making of a service, came to. */
+export function Built(props: ViewProps & { result: BuildResult }): React.ReactElement {
+  const { result, trans } = props;
+  const { run, verdict, image } = result;
+  const name = image.names[0] ?? image.id;
+  const reused = result.layers.filter(layer => layer.reused);
+  const fresh = image.size_bytes - reused.reduce((sum, layer) => sum + layer.size_bytes, 0);
+  return (
+    <>
+      <Notice
+        tone="good"
+        label={trans.__('Built:')}
+        what={trans.__('%1, %2, of which %3 new', name, bytes(image.size_bytes), bytes(fresh))}
+        code="built"
+      />
+      {verdict ? <VerdictView {...props} verdict={verdict} mendable /> : null}
+      {run ? <Ran {...props} run={run} judged={!!verdict} /> : null}
+    </>
+  );
+}
+
+function Ran(props: ViewProps & { run: RunRow; judged: boolean }): React.ReactElement {
+  const { run, judged, model, trans, execute } = props;
+  const ended = ['succeeded', 'failed', 'stopped', 'lost'].includes(run.state);
+  return (
+    <>
+      {ended && run.state !== 'succeeded' && !judged ? (
+        <Notice
+          tone="error"
+          label={trans.__('Error:')}
+          what={trans.__('The run %1 %2.', run.id, run.state)}
+          why={run.reason}
+          code="run-failed"
+        />
+      ) : null}
+      <div className="jp-Containerize-actions">
+        {ended && !run.endpoint ? (
+          <Button
+            label={trans.__('Open the executed notebook')}
+            name="open-executed"
+            onClick={() => execute('containerize:open-executed', { run: run.id, notebook: model.path })}
+          />
+        ) : null}
+        <Button
+          label={run.endpoint ? trans.__('Try it') : trans.__('Show the run')}
+          name="show-run"
+          onClick={() => model.show('runs', run.id)}
+        />
+      </div>
+    </>
+  );
+}
+
+/** What a job about an image, a run or the whole store came to. */
+export function Outcome(props: ViewProps & { work: Work }): React.ReactElement | null {
+  const { work, trans } = props;
+  const { result } = work.progress;
+  const good = (label: string, what: string): React.ReactElement => (
+    <Notice tone="good" label={label} what={what} code={`${work.command}-done`} />
+  );
+  switch (work.command) {
+    case 'push': {
+      const { reference, sent_bytes } = result as PushResult;
+      return good(trans.__('Pushed:'), trans.__('%1 (%2 sent)', reference, bytes(sent_bytes)));
+    }
+    case 'export': {
+      const { folder, files } = result as ExportResult;
+      return good(trans.__('Exported:'), trans._n('%1 file', '%1 files', files.length) + ` → ${folder}`);
+    }
+    case 'gc':
+      return good(trans.__('Freed:'), bytes((result as GcResult).freed.size_bytes));
+    case 'run':
+    case 'verify': {
+      const { run, verdict } = result as BuildResult;
+      return (
+        <>
+          {verdict ? <VerdictView {...props} verdict={verdict} /> : null}
+          {run ? <Ran {...props} run={run} judged={!!verdict} /> : null}
+        </>
+      );
+    }
+    default:
+      return null;
+  }
+}
