@@ -26,13 +26,15 @@ from table import Row, markdown
 ROOT = Path(__file__).parents[1]
 PACKAGES, RUNS, LINES = 500, 200, 1_000_000
 EVENTS, CLICKS = 40, 10
+AFTER_START_MS = 1500
 
 #: Resolves when JupyterLab is there to be used, with milliseconds since the page was asked for.
-RESTORED = """() => new Promise(done => {
+RESTORED = """() => new Promise((done, fail) => {
   const look = () => window.jupyterapp
     ? window.jupyterapp.restored.then(() => done(performance.now()))
     : setTimeout(look, 1);
   look();
+  setTimeout(() => fail(new Error('JupyterLab did not start within a minute')), 60000);
 })"""
 
 #: Clicks a button; resolves in the frame after the first change, with milliseconds.
@@ -73,6 +75,11 @@ browser, side_panel = module("browser"), module("side_panel")
 EXPOSED = ("--LabApp.expose_app_in_browser=True",)
 
 
+def say(what):
+    """Tell on standard error how far it is: all of it takes some minutes."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+
+
 def milliseconds(value):
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
@@ -94,7 +101,7 @@ def started(chromium, server):
         page = make().page
         page.goto(f"{server.url}/lab?token={browser.TOKEN}&reset", wait_until="commit")
         first = page.evaluate(RESTORED)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(AFTER_START_MS)  # it polls, so its network is never idle for sure
         page.reload(wait_until="commit")
         return first, page.evaluate(RESTORED)
 
@@ -123,6 +130,7 @@ def starts(chromium, place, wheel, rounds):
             order = list(servers) if number % 2 == 0 else list(servers)[::-1]
             for name in order:
                 times[name].append(started(chromium, servers[name]))
+            say(f"start {number + 1} of {rounds}, each side")
     return [
         start_row(
             f"JupyterLab's start, {what}", [[one[at] for one in times[name]] for name in times]
@@ -278,15 +286,19 @@ def main():
             view = side_panel.Panel(make(width=1400, height=950))
             server.save("clicks.ipynb", [side_panel.until_there("never.txt")])
             view.open(server.address("clicks.ipynb"))
+            say("clicks")
             clicks = feedback(view)
             note = f" at the slowest of {len(clicks)}, median {statistics.median(clicks):.0f} ms"
             rows.append(at_most("click to the frame that shows it", max(clicks), 100, note))
             server.save("events.ipynb", [side_panel.until_there("go.txt")])
             view.open(server.address("events.ipynb"))
+            say("events")
             late = events(view, server, root / "go.txt")
             note = f" at the slowest of {len(late)}, median {statistics.median(late):.0f} ms"
             rows.append(at_most("event of a job to the panel", max(late), 250, note))
+            say("many runs, and a long log")
             rows += runs(view, server)
+            say("many packages")
             rows += packages(view, server, kernels)
     print(f"load average {load:.1f} before, {os.getloadavg()[0]:.1f} after\n")
     print(markdown(rows))

@@ -88,8 +88,31 @@ def chromium():
 class FrontEnd:
     """A running server: `url` of its root, `folder` that it serves, `store` of its kernels."""
 
-    def __init__(self, url, folder, store):
+    def __init__(self, url, folder, store, start):
         self.url, self.folder, self.store = url, folder, store
+        self._start = start
+        self._process = None
+
+    def start(self):
+        """Start it (again) and wait until it answers."""
+        self._process = self._start()
+        _wait_for(
+            f"{self.url}/api/status?token={TOKEN}", self._process, self.folder / ".server.log"
+        )
+        return self
+
+    def kill(self):
+        """End it at once, as when its machine is switched off; kernels and workers live on."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self):
+        """End it as its user does."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def address(self, path, app="lab"):
         """The address of a notebook in `lab`, `notebook` or `voila`."""
@@ -169,34 +192,26 @@ def front_end(python, folder, *, kernel=sys.executable, settings=None, arguments
         "JUPYTER_CONTAINERIZE_STORE": str(store),
         **variables,
     }
-    with (folder / ".server.log").open("w") as log:
-        server = subprocess.Popen(
-            [
-                *(python, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
-                *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
-                f"--IdentityProvider.token={TOKEN}",
-                f"--ServerApp.root_dir={folder}",
-                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-                *arguments,
-            ],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
+    command = [
+        *(python, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+        *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={folder}",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *arguments,
+    ]
+
+    def start():
+        with (folder / ".server.log").open("a") as log:
+            return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+
+    started = FrontEnd(f"http://127.0.0.1:{port}", folder, store, start)
+    _SERVERS.append(started)
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_for(f"{url}/api/status?token={TOKEN}", server, folder / ".server.log")
-        _SERVERS.append(FrontEnd(url, folder, store))
-        yield _SERVERS[-1]
+        yield started.start()
     finally:
-        _SERVERS[:] = [one for one in _SERVERS if one.folder != folder]
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        _SERVERS.remove(started)
+        started.stop()
 
 
 #: Nothing pops up, and nothing asks the network for news.

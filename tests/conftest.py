@@ -108,6 +108,12 @@ def scripted_lab(fake_cluster, cluster_lab, tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def kind_clusters():
+    """The module tests/kind_cluster.py: a fake cluster with images of its own and real processes."""
+    return _module("kind_cluster")
+
+
+@pytest.fixture(scope="session")
 def cluster_runs():
     """The module tests/cluster_runs.py: a namespace of a real cluster, and what is done in it."""
     return _module("cluster_runs")
@@ -203,6 +209,35 @@ def browser(require):
 def side_panel():
     """The module tests/side_panel.py: the panel beside a notebook, and what it needs."""
     return _module("side_panel")
+
+
+@pytest.fixture(scope="session")
+def panel_wheel(require, side_panel):
+    """The wheel as a release has it, built from this checkout."""
+    built = Path(__file__).parents[1] / "jupyter_containerize" / "labextension" / "package.json"
+    require(built.is_file(), "the built panel (make panel)")
+    folder = Path(tempfile.mkdtemp(prefix="containerize-wheel-"))
+    yield side_panel.make_wheel(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def panel_environment(panel_wheel, side_panel):
+    """A new environment in which a user installed JupyterLab, Notebook and our wheel."""
+    folder = Path(tempfile.mkdtemp(prefix="containerize-new-"))
+    yield side_panel.new_environment(folder, f"{panel_wheel}[registry,kubernetes]")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def panel(browser, chromium, jupyter, side_panel):
+    """`panel(width=…)`: a fresh browser window with the panel, on kernels of this test only.
+
+    `jupyter` is the module's own: a server with JupyterLab and the panel.
+    """
+    with browser.pages(chromium) as make:
+        yield lambda width=1400, height=950: side_panel.Panel(make(width, height))
+    jupyter.stop_kernels()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -34,6 +34,17 @@ def new_environment(folder, *wheels):
     return str(python)
 
 
+def add_kernel(place, name, python):
+    """Let the front end on a folder start kernels of one more environment; return the spec's file."""
+    folder = Path(place) / ".kernels" / "kernels" / name
+    folder.mkdir()
+    argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": name.title(), "language": "python"}
+    file = folder / "kernel.json"
+    file.write_text(json.dumps(spec))
+    return file
+
+
 class Panel:
     """The panel beside a notebook."""
 

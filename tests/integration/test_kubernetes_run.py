@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 
@@ -67,52 +66,19 @@ def lab(tmp_path_factory, environment):
     return folder
 
 
-#: Stands for `kind`: keeps what it was given, as the nodes' image store does.
-KIND = """\
-#!/bin/sh
-for last; do :; done
-cp "$last" "$KIND_STORE/$(date +%s%N).tar"
-"""
-
-
 class Cluster:
     """A fake cluster, its node with real processes, and a command line that knows it."""
 
-    def __init__(self, fake, kit, folder, lab):
-        self.fake = fake
-        self.images = {}
-        self.node = kit.ProcessNode(fake, self.images)
-        self.folder = folder
+    def __init__(self, there, lab):
+        self.fake, self.node, self.folder = there.fake, there.node, there.folder
+        self.images = there.images
         self.store = lab / "store"
-        tools = folder / "tools"
-        tools.mkdir()
-        (tools / "kind").write_text(KIND)
-        (tools / "kind").chmod(0o755)
-        (folder / "loaded").mkdir()
         self.environment = {
             **os.environ,
-            "PATH": f"{tools}:{os.environ['PATH']}",
-            "KIND_STORE": str(folder / "loaded"),
-            "KUBECONFIG": str(fake.kubeconfig(folder, context="kind-test")),
+            **there.variables,
             "JUPYTER_CONTAINERIZE_STORE": str(self.store),
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_CONFIG_DIR": str(self.folder / "config"),
         }
-        fake.objects.listeners.insert(0, self._unpack_images)
-
-    def _unpack_images(self, kind, collection, item):
-        """As a node does when a pod comes: find its image, by the name in the archive."""
-        for path in (self.folder / "loaded").glob("*.tar"):
-            with tarfile.open(path) as archive:
-                entry = json.load(archive.extractfile("manifest.json"))[0]
-                if entry["RepoTags"][0] in self.images:
-                    continue
-                config = json.load(archive.extractfile(entry["Config"]))
-                rootfs = self.folder / entry["Config"].removesuffix(".json")
-                for layer in entry["Layers"]:
-                    with tarfile.open(fileobj=archive.extractfile(layer)) as content:
-                        content.extractall(rootfs, filter="tar")
-            values = dict(pair.split("=", 1) for pair in config["config"].get("Env") or ())
-            self.images[entry["RepoTags"][0]] = ([str(rootfs)], values)
 
     def pull(self, name, reference):
         """As a node does that pulls an image of the store."""
@@ -139,9 +105,9 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(fake_cluster, tmp_path, lab):
+def cluster(fake_cluster, kind_clusters, tmp_path, lab):
     with fake_cluster.FakeCluster() as fake:
-        yield Cluster(fake, fake_cluster, tmp_path, lab)
+        yield Cluster(kind_clusters.KindCluster(fake, fake_cluster, tmp_path), lab)
 
 
 def outputs(run):

@@ -25,46 +25,16 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def wheel(require, side_panel):
-    """The wheel as a release has it, built from this checkout."""
-    built = ROOT / "jupyter_containerize" / "labextension" / "package.json"
-    require(built.is_file(), "the built panel (make panel)")
-    folder = Path(tempfile.mkdtemp(prefix="containerize-wheel-"))
-    yield side_panel.make_wheel(folder)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def new_environment(wheel, side_panel):
-    """A new environment in which a user installed JupyterLab, Notebook and our wheel."""
-    folder = Path(tempfile.mkdtemp(prefix="containerize-new-"))
-    yield side_panel.new_environment(folder, wheel)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def jupyter(browser, environment, new_environment):
+def jupyter(browser, environment, panel_environment, side_panel):
     """A server whose kernels are another environment's, without our package."""
     place = Path(tempfile.mkdtemp(prefix="containerize-panel-"))
     with browser.front_end(
-        new_environment, place, kernel=environment("keras"),
+        panel_environment, place, kernel=environment("keras"),
         JUPYTER_PREFER_ENV_PATH="1",
     ) as started:  # fmt: skip
-        bare = place / ".kernels" / "kernels" / "bare"
-        bare.mkdir()
-        argv = [environment("bare"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        spec = {"argv": argv, "display_name": "Bare", "language": "python"}
-        (bare / "kernel.json").write_text(json.dumps(spec))
+        side_panel.add_kernel(place, "bare", environment("bare"))
         yield started
     shutil.rmtree(place, ignore_errors=True)
-
-
-@pytest.fixture
-def panel(browser, chromium, jupyter, side_panel):
-    """`panel(width=…)`: a fresh browser window with the panel, on kernels of this test only."""
-    with browser.pages(chromium) as make:
-        yield lambda width=1400, height=950: side_panel.Panel(make(width, height))
-    jupyter.stop_kernels()
 
 
 def menu(view, name, command):
@@ -83,8 +53,8 @@ def quick(jupyter, name, *sources, **keywords):
 # -- the whole way ----------------------------------------------------------------------
 
 
-def test_the_wheel_holds_the_built_panel(wheel):
-    names = zipfile.ZipFile(wheel).namelist()
+def test_the_wheel_holds_the_built_panel(panel_wheel):
+    names = zipfile.ZipFile(panel_wheel).namelist()
     shared = [
         name for name in names if "/share/jupyter/labextensions/jupyter-containerize/" in name
     ]
@@ -144,6 +114,14 @@ def test_the_live_kernel_and_unsaved_edits_are_what_gets_captured(jupyter, panel
     log = (jupyter.store / "runs" / view.run_id() / "log").read_text()
     assert "edited 21" in log
     assert "saved" not in log
+    bar = view.node.get_by_role("progressbar", name="Layers")
+    assert bar.get_attribute("aria-valuenow") == "100"
+    assert bar.locator(".jp-Containerize-segment").count() > 3, "stacked, one for each layer"
+    view.page.locator(".jp-Notification-Status").click()
+    center = view.page.locator(".jp-Notification-Center")
+    center.get_by_text("live.ipynb: built, run and verified").wait_for()
+    center.get_by_role("button", name="Open the executed notebook").click()
+    view.page.get_by_role("tab", name="live-executed.ipynb").first.wait_for()
     assert "print('saved')" in (jupyter.folder / "live.ipynb").read_text()
 
 
@@ -188,7 +166,7 @@ def test_two_notebooks_at_once_do_not_mix(jupyter, panel):
         log = (jupyter.store / "runs" / view.run_id() / "log").read_text()
         assert f"this is {name}" in log
     one.view("Images")
-    one.node.get_by_text("other:latest").wait_for()  # whoever built it
+    one.node.locator("[data-image]", has_text="other:latest").wait_for()  # whoever built it
 
 
 # -- kernels that are not simply idle -----------------------------------------------------
@@ -224,7 +202,7 @@ def test_kernels_that_are_busy_restarted_or_gone(jupyter, panel, side_panel):
 # -- models that are served ----------------------------------------------------------------
 
 
-def test_a_function_is_served_and_tried_in_the_panel(jupyter, panel):
+def test_a_function_is_served_and_tried_in_the_panel(browser, jupyter, panel):
     view = panel()
     source = "n = globals().get('n', 0) + 1\ndef times(x: float) -> float:\n    return n * x"
     view.open(quick(jupyter, "times.ipynb", source))
@@ -248,7 +226,13 @@ def test_a_function_is_served_and_tried_in_the_panel(jupyter, panel):
 
     view.tab.until(answered, "the service answers")
     view.node.get_by_text(re.compile("Memory: ")).wait_for()
+    assert view.node.get_by_role("link", name=re.compile("^http://127.0.0.1:")).is_visible()
+    log = view.node.get_by_role("region", name=re.compile(r"^Log, \d+ lines?$"))
+    lines = log.get_attribute("aria-label")
+    view.button("predict").click()
+    view.tab.until(lambda: log.get_attribute("aria-label") != lines, "the log is followed")
     view.tab.shot("panel-try-it")
+    assert browser.barriers(view.tab, "#jupyter-containerize-panel") == []
     view.button("stop").click()
     view.node.locator("[data-run] .jp-mod-stopped").first.wait_for()
 
@@ -289,7 +273,7 @@ def test_a_failed_proof_is_shown_side_by_side_and_mended_by_a_button(jupyter, pa
 def test_a_failing_cell_is_named_with_its_remedies(jupyter, panel):
     view = panel()
     view.open(quick(jupyter, "fails.ipynb", "print(1)", "1 / 0"))
-    view.build()
+    menu(view, "Run", "containerize:build")
     notice = view.code("cell-failed", timeout=BUILD_MS)
     assert "Cell 2" in notice.inner_text()
     notice.locator('[data-name="mend-show-cell"]').click()
@@ -301,8 +285,9 @@ def test_what_goes_in_is_shown_before_building(jupyter, panel):
     view = panel()
     (jupyter.folder / "numbers.csv").write_text("1\n2\n")
     view.open(quick(jupyter, "plan.ipynb", "import json\nprint(open('numbers.csv').read())"))
-    view.view("Notebook")
-    view.button("plan").click()
+    view.page.keyboard.press("Control+Shift+c")
+    view.page.locator(".lm-CommandPalette-input").fill("what goes into the image")
+    view.page.keyboard.press("Enter")
     view.node.get_by_text(re.compile(r"Packages \(\d+\)")).first.wait_for(
         state="attached", timeout=BUILD_MS
     )
@@ -326,19 +311,39 @@ def test_cells_are_tagged_from_their_toolbar(jupyter, panel):
 
 
 @pytest.mark.parametrize("what", ["no-server-extension", "store-too-new"])
-def test_a_server_that_cannot_help_says_why(browser, new_environment, panel, environment, what):
+def test_a_server_that_cannot_help_says_why(browser, panel_environment, panel, environment, what):
     place = Path(tempfile.mkdtemp(prefix=f"containerize-{what}-"))
     (place / ".store").mkdir()
     (place / ".store" / "store.json").write_text('{"version": 99}')
     off = "--ServerApp.jpserver_extensions={'jupyter_containerize': False}"
     with browser.front_end(
-        new_environment, place, kernel=environment("bare"),
+        panel_environment, place, kernel=environment("bare"),
         arguments=[off] if what == "no-server-extension" else [],
     ) as started:  # fmt: skip
         started.save("x.ipynb", ["1"])
         view = panel()
         view.open(started.address("x.ipynb"))
         assert view.code(what).get_by_role("button", name="Try again").is_visible()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def test_a_server_that_goes_and_comes_again_loses_no_job(
+    browser, panel_environment, environment, panel, side_panel
+):
+    place = Path(tempfile.mkdtemp(prefix="containerize-gone-"))
+    with browser.front_end(panel_environment, place, kernel=environment("bare")) as started:
+        started.save("gone.ipynb", [side_panel.until_there("gone-go.txt")])
+        view = panel()
+        view.open(started.address("gone.ipynb"))
+        view.build()
+        view.node.get_by_text("Running the notebook").wait_for()
+        started.kill()
+        view.code("disconnected")
+        view.tab.shot("panel-disconnected")
+        (place / "gone-go.txt").touch()
+        started.start()
+        assert view.verdict() == "verified"
+        view.node.locator('[data-code="disconnected"]').wait_for(state="detached")
     shutil.rmtree(place, ignore_errors=True)
 
 
@@ -386,6 +391,10 @@ def test_no_view_has_a_barrier_in_either_theme_and_the_keyboard_suffices(browser
                 tab.focus()
             if name in ("Build", "Cluster"):
                 view.node.get_by_role("button", name="Look again").first.wait_for()
+            if name == "Build" and theme == "light":
+                why = view.node.locator('[data-code="cannot-kubernetes"]')
+                why.locator("summary").click()
+                assert "kubeconfig" in why.inner_text(), "why there is no cluster, and what to do"
             view.tab.shot(f"panel-{theme}-{name.lower()}")
             told = browser.barriers(view.tab, "#jupyter-containerize-panel")
             found += [f"{theme} {name}: {one}" for one in told]
