@@ -79,9 +79,11 @@ async function setVariable(
   return true;
 }
 
-/** Plan again, or build again, whichever failed or is on show. */
+/** Plan again, or build again: what is on show, else what failed. */
 async function again(model: ContainerizeModel): Promise<void> {
-  if (failed(model.work)) {
+  if (model.view === 'notebook' && model.planning !== null) {
+    await model.plan();
+  } else if (failed(model.work)) {
     await model.build();
   } else if (model.planning !== null) {
     await model.plan();
