@@ -226,7 +226,7 @@ def test_a_function_is_served_and_tried_in_the_panel(browser, jupyter, panel):
 
     view.tab.until(answered, "the service answers")
     view.node.get_by_text(re.compile("Memory: ")).wait_for()
-    assert view.node.get_by_role("link", name=re.compile("^http://127.0.0.1:")).is_visible()
+    assert view.node.get_by_role("link", name=re.compile(r"127\.0\.0\.1:\d")).is_visible()
     log = view.node.get_by_role("region", name=re.compile(r"^Log, \d+ lines?$"))
     lines = log.get_attribute("aria-label")
     view.button("predict").click()
@@ -395,6 +395,7 @@ def test_no_view_has_a_barrier_in_either_theme_and_the_keyboard_suffices(browser
                 why = view.node.locator('[data-code="cannot-kubernetes"]')
                 why.locator("summary").click()
                 assert "kubeconfig" in why.inner_text(), "why there is no cluster, and what to do"
+                tab.focus()
             view.tab.shot(f"panel-{theme}-{name.lower()}")
             told = browser.barriers(view.tab, "#jupyter-containerize-panel")
             found += [f"{theme} {name}: {one}" for one in told]
