@@ -10,10 +10,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from jupyter_containerize.capture import assemble, kernel
+from jupyter_containerize.capture import notebook as notebook_file
 from jupyter_containerize.capture.index import Index
+from jupyter_containerize.capture.other_platform import for_platform
 from jupyter_containerize.errors import ContainerizeError
+from jupyter_containerize.model.base import BaseImage
 from jupyter_containerize.model.event import ignore
 from jupyter_containerize.model.options import CaptureOptions
+from jupyter_containerize.model.plan import Base
+from jupyter_containerize.model.platform import Platform
 from jupyter_containerize.model.request import BuildRequest, PushRequest, VerifyRequest
 from jupyter_containerize.oci.indexes import images_of
 from jupyter_containerize.oci.store import Store
@@ -139,6 +145,43 @@ def test_compiled_local_code_is_an_error_that_names_the_file(environment, bookwo
         perform("plan", request, emit=ignore)
     assert caught.value.code == "compiled-code-here-only"
     assert "speedups.cpython-311" in caught.value.what
+
+
+def test_a_kernel_of_macos_gets_wheels_for_linux(environment, tmp_path):
+    """Played on this machine: what tells a kernel of macOS apart are its platform and its markers."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import psutil")])
+    nbformat.write(notebook, tmp_path / "small.ipynb")
+    options = CaptureOptions(kernel=environment("bare"))
+    store = Store.open(str(tmp_path / "store"))
+    record = kernel.record(
+        notebook_file.given(str(tmp_path / "small.ipynb"), None), options=options, emit=ignore
+    )
+    snapshot = assemble.snapshot(
+        record, notebook=str(tmp_path / "small.ipynb"), options=options, store=store
+    )
+    markers = {
+        **snapshot.interpreter.markers,
+        "sys_platform": "darwin",
+        "platform_system": "Darwin",
+    }
+    macos = replace(
+        snapshot,
+        platform=Platform("darwin", "arm64"),
+        interpreter=replace(snapshot.interpreter, markers=markers),
+    )
+    base = BaseImage(
+        base=Base(), platform=Platform("linux", "amd64"), python="/usr/bin/python3",
+        python_version="3.11", stdlib="/usr/lib/python3.11", glibc="2.36",
+    )  # fmt: skip
+    made = for_platform(macos, base, cache=str(tmp_path / "cache"))
+    assert made.platform == base.platform
+    here = {one.key: one for one in snapshot.distributions}
+    found = {one.key: one for one in made.distributions}
+    assert found["psutil"].version == here["psutil"].version
+    assert found["psutil"].origin.hashes
+    assert any("_psutil_linux" in file.path for file in found["psutil"].files)
+    assert found["psutil"].location != here["psutil"].location
+    assert found["traitlets"] == here["traitlets"], "pure: the kernel's own files"
 
 
 def test_a_version_without_a_wheel_is_named_with_those_that_have_one():
