@@ -59,7 +59,7 @@ def _save(folder, expression, example, adapters, shell, settings):
     questions = adapters.questions(adapter, asked, artifact)
     answers, refused = adapters.asked(model, questions)
     if not answers:
-        raise _no_answer(expression, refused, asked is not None, adapters)
+        raise _no_answer(expression, refused, asked is not None, artifact["signature"], adapters)
     adapters.complete(artifact, answers)
     _write(os.path.join(place, adapters.ARTIFACT_FILE), artifact)
     examples = adapters.proofs(artifact, answers)[:_MOST_QUESTIONS]
@@ -117,7 +117,7 @@ def _did_you_mean(expression, names):
     return "Did you mean {}? ".format(close[0]) if close else ""
 
 
-def _no_answer(expression, refused, has_example, adapters):
+def _no_answer(expression, refused, has_example, signature, adapters):
     why = refused[0] if refused else "There was nothing to ask."
     if has_example:
         return adapters.CannotServe(
@@ -130,7 +130,19 @@ def _no_answer(expression, refused, has_example, adapters):
         "example-needed",
         what="`{}` answered none of the inputs that its signature allows.".format(expression),
         why=why,
-        fix="Name an example of its input: --example X_test.head()",
+        fix="Name an example of its input: --example " + _example_for(signature),
+    )
+
+
+def _example_for(signature):
+    """Return an expression as users would write it, for what the object takes."""
+    inputs = signature["inputs"]
+    if signature["style"] != "arguments":
+        return "X_test.head()"
+    if len(inputs) == 1 and inputs[0].get("format") == "base64":
+        return "\"open('FILE', 'rb').read()\""
+    return (
+        "EXPRESSION (of several arguments a dict or a tuple)" if len(inputs) > 1 else "EXPRESSION"
     )
 
 

@@ -84,6 +84,8 @@ service = Service()
 def image(data: bytes) -> dict:
     return {"size": len(data), "head": data[:2]}
 
+def portrait(picture: bytes): raise ValueError("no picture")
+
 async def later(x: float):
     import asyncio
     await asyncio.sleep(0)
@@ -167,6 +169,7 @@ BAD = {
     "consumes": "not-saved",
     "fails": "example-needed",
     "sent": "example-needed",
+    "portrait": "example-needed",
 }
 
 
@@ -239,6 +242,7 @@ def test_errors_name_what_is_wrong(saved):
     assert "sklearn" in saved["number"].error.why
     assert "it never works" in saved["fails"].error.why
     assert saved["no example"].error.code == "no-such-object"
+    assert "open('FILE', 'rb').read()" in saved["portrait"].error.fix
 
 
 def test_what_comes_later_is_awaited_and_what_comes_bit_by_bit_is_gathered(saved):

@@ -120,6 +120,44 @@ RESULTS = {
     "logs": {"run": RUN},
     "stop": {"run": RUN},
     "verify": {"image": IMAGE, "verdict": VERDICT},
+    "serve": {
+        "image": IMAGE,
+        "layers": LAYERS,
+        "model": {
+            "name": "m",
+            "expression": EVIL,
+            "adapter": "keras",
+            "framework": "keras",
+            "framework_version": "3.0",
+        },
+        "signature": {
+            "inputs": [
+                {"name": EVIL, "dtype": "FP32", "shape": [-1, 4]},
+                {"name": "flat", "dtype": "JSON", "shape": [], "schema": {"type": "object"}},
+            ],
+            "outputs": [{"name": "y", "dtype": "FP32", "shape": [-1]}],
+        },
+        "packages": ["numpy 2.0"],
+        "findings": [],
+        "output": "",
+        "verdict": {**VERDICT, "state": "verified", "cells": []},
+        "compiled": {
+            "used": False,
+            "reason": "",
+            "plain": {
+                "image_bytes": 1_500_000_000,
+                "load_cpu_s": 3.52,
+                "memory_bytes": 600_000_000,
+                "calls_per_cpu_s": 90.0,
+            },
+            "copy": {
+                "image_bytes": 174_000_000,
+                "load_cpu_s": 0.21,
+                "memory_bytes": 65_000_000,
+                "calls_per_cpu_s": 2160.0,
+            },
+        },
+    },
     "ls": {"store": "/s", "images": [IMAGE]},
     "rm": {"removed": [{"what": "run", "name": EVIL}]},
     "tag": {"image": IMAGE},
@@ -198,6 +236,18 @@ def test_a_run_that_failed_says_how_and_why():
     text = render(blocks("run", RESULTS["run"]), Style())
     assert text.startswith("✗ Run r1 failed after 3.0 s, exit code 1.\n  why: out of memory")
     assert "/out" in text
+
+
+def test_serve_tells_what_is_taken_and_what_a_copy_would_save():
+    text = render(blocks("serve", RESULTS["serve"]), Style(width=400))
+    assert "FP32 nx4, flat JSON object" in text
+    assert "--compile onnx" in text
+    assert (
+        "image 1.50 GB -> 174 MB, CPU until ready 3.5 s -> 0.2 s, memory 600 MB -> 65.0 MB, "
+        "answers a CPU second 90 -> 2160" in text
+    )
+    without = {**RESULTS["serve"], "compiled": {"used": False, "reason": "no converter"}}
+    assert "--compile" not in render(blocks("serve", without), Style(width=400))
 
 
 def test_inspect_tells_why_and_where():
