@@ -356,18 +356,12 @@ def _compiled(data: Data) -> list[Block]:
     return [Notice(Tone.INFO, what, f"Measured: {', '.join(told)}.")]
 
 
-def _told(field: Data) -> str:
-    """Return a field's type; of JSON whether hints say that it is an array, an object or a text."""
-    kind = (field.get("schema") or {}).get("type")
-    return f"{field['dtype']} {kind}" if kind else str(field["dtype"])
-
-
 _FIELDS_SHOWN = 8
 
 
 def _fields(fields: Sequence[Data]) -> str:
     shown = [
-        f"{one['name']} {_told(one)}"
+        f"{one['name']} {one['dtype']} {one.get('schema', {}).get('type', '')}".rstrip()
         + (f" {'x'.join('n' if n < 0 else str(n) for n in one['shape'])}" if one["shape"] else "")
         for one in fields[:_FIELDS_SHOWN]
     ]
