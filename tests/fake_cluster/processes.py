@@ -34,6 +34,7 @@ class ProcessNode(Node):
         super().stop()
         for process in list(self._processes.values()):
             process.kill()
+            process.wait()  # what still writes would keep the folder
         if self.network is not None:
             self.network.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
