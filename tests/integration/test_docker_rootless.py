@@ -21,6 +21,7 @@ from jupyter_containerize.model.run import RunSpec
 from jupyter_containerize.oci.store import Store
 from jupyter_containerize.runtimes.docker import DockerRuntime
 
+pytestmark = pytest.mark.timeout(900)
 #: Nobody's: one user for each engine, so that one's end is not another's.
 USERS = {"podman without IDs": 54321, "podman": 54322, "docker": 54323}
 START_S = 120

@@ -20,6 +20,7 @@ from jupyter_containerize.model.run import RunSpec, RunState
 from jupyter_containerize.oci.store import Store
 from jupyter_containerize.runtimes.docker import DockerRuntime
 
+pytestmark = pytest.mark.timeout(900)
 SSHD = "/usr/sbin/sshd"
 START_S = 60
 RUNTIME = DockerRuntime()
