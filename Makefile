@@ -65,7 +65,7 @@ test: debian $(VENV)/.ready lint types imports panel-check unit
 # As root on Debian the tests install the real parts they run against.
 DEBIAN_PACKAGES := catatonit chromium docker.io podman proot skopeo umoci busybox-static mmdebstrap \
   docker-registry openssl perl-base qemu-user-static python3-venv python3-numpy python3-pandas python3-matplotlib \
-  python3-torch wrk openssh-server openssh-client uidmap slirp4netns rootlesskit
+  python3-torch wrk iproute2 openssh-server openssh-client uidmap slirp4netns rootlesskit
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	  missing=$$(for p in $(DEBIAN_PACKAGES); do \

@@ -1,7 +1,7 @@
 """`make bench-docker`: images beside those of `docker build`, and pushes beside `docker push`.
 
-`python benchmarks/docker_times.py [--quick] [PYTHON]`, as root, with Debian's `docker.io`, `docker-registry`,
-`skopeo` and `mmdebstrap`. The same base, the same pins, the same engine; times end at the guest's
+`python benchmarks/docker_times.py [--quick] [--engine docker-containerd] [PYTHON]`, as root, with Debian's
+`docker.io`, `docker-registry`, `skopeo` and `mmdebstrap`. The same base, the same pins, the same engine; times end at the guest's
 first line. Docker begins with a Dockerfile, so ours begin with a plan; the whole command has a row of
 its own. The table goes to standard output and to `.artifacts/docker.md`.
 """
@@ -50,6 +50,7 @@ _ADDED = build_times.ADDED[0]
 _COLD = {"pip": 8, "uv": 4}
 _ADDED_TIMES = 20
 _OURS = "ours:1"
+_CLASSIC = "docker"
 
 
 class Ours:
@@ -154,7 +155,7 @@ class Theirs:
         return built + self._docker.until_first_line(self.name)
 
 
-def measure(python: str, folder: str, *, rounds: int) -> Iterator[Row]:
+def measure(python: str, folder: str, *, rounds: int, kind: str) -> Iterator[Row]:
     """Yield the rows of the whole table; what was made lasts until the last one is taken."""
     _say("running the example in a kernel")
     record = os.path.join(folder, "record.json")
@@ -172,7 +173,7 @@ def measure(python: str, folder: str, *, rounds: int) -> Iterator[Row]:
 
         def fresh() -> tuple[Ours, Docker]:
             _say("an engine with the base")
-            engine = stack.enter_context(part("docker_engine").running())
+            engine = stack.enter_context(part("docker_engine").running(kind))
             docker = Docker(engine, kit)
             return Ours(snapshot, base, docker, folder), docker
 
@@ -189,20 +190,25 @@ def measure(python: str, folder: str, *, rounds: int) -> Iterator[Row]:
         cold_s = statistics.median(cold)
         yield Row("plan to first line, cold", f"{cold_s:.1f} s", f"the last time {ours.split}")
         _, other = fresh()
-        yield _floor(ours, cold_s, other, folder)
+        yield _floor(ours, cold_s, other, folder, kind)
         yield from _against(ours, cold_s, snapshot, docker, folder, rounds=rounds)
         _say("pushes")
-        yield from push_times.rows(ours.store.resolve(_OURS), ours.store, rounds=rounds)
+        if kind == _CLASSIC:
+            yield from push_times.rows(ours.store.resolve(_OURS), ours.store, rounds=rounds)
 
 
-def _floor(ours: Ours, cold_s: float, docker: Docker, folder: str) -> Row:
+def _floor(ours: Ours, cold_s: float, docker: Docker, folder: str, kind: str) -> Row:
     """Return how much of a cold build the engine needs alone: the image from a file to the first line.
 
     No way of giving it these layers that we tried costs it less.
     """
     _say("the engine's own part")
     path = os.path.join(folder, "image.tar")
-    archive.write_docker(ours.store.resolve(_OURS), store=ours.store, path=path)
+    image = ours.store.resolve(_OURS)
+    if kind == _CLASSIC:
+        archive.write_docker(image, store=ours.store, path=path)
+    else:
+        archive.write_oci(image, store=ours.store, path=path)
     settle()
     seconds = stopwatch(lambda: docker.command("load", "-q", "-i", path))
     os.unlink(path)
@@ -284,6 +290,12 @@ def main() -> int:
         action="store_true",
         help="one round instead of two, a package added with pip only",
     )
+    parser.add_argument(
+        "--engine",
+        choices=(_CLASSIC, "docker-containerd"),
+        default=_CLASSIC,
+        help="bookworm's 20.10, or trixie's 26.1 with the containerd image store",
+    )
     parser.add_argument("--folder", help="where to work, with 16 GB free")
     args = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -292,12 +304,12 @@ def main() -> int:
     before, started = os.getloadavg()[0], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="containerize-bench-", dir=args.folder) as folder:
         rows: list[Row] = []
-        for row in measure(python, folder, rounds=1 if args.quick else 2):
+        for row in measure(python, folder, rounds=1 if args.quick else 2, kind=args.engine):
             rows.append(row)
             print(markdown([row]).splitlines()[-1], file=sys.stderr)
         text = (
             f"{markdown(rows)}\n"
-            f"`make bench-docker` on {os.cpu_count()} cores, Linux {platform.release()}, Python "
+            f"`make bench-docker` ({args.engine}) on {os.cpu_count()} cores, Linux {platform.release()}, Python "
             f"{platform.python_version()}; load average {before:.1f} before, "
             f"{os.getloadavg()[0]:.1f} after {(time.monotonic() - started) / 60:.1f} minutes.\n"
         )
