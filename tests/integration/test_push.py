@@ -19,6 +19,7 @@ import pytest
 from jupyter_containerize.errors import ContainerizeError
 from jupyter_containerize.model.event import LayerDone, Progress, ignore
 from jupyter_containerize.model.reference import Reference
+from jupyter_containerize.oci import compression
 from jupyter_containerize.oci.compression import decompressed
 from jupyter_containerize.oci.image import MANIFEST_TYPE
 from jupyter_containerize.oci.registry import client, push, upload
@@ -392,6 +393,21 @@ def test_an_interrupt_ends_a_push_soon(store, image, registry, proxy):
     assert "[interrupted]" in said
     assert process.returncode != 0
     assert manifest(registry, reference) is None
+
+
+def test_no_interrupt_meets_a_compressor(store, image, registry, monkeypatch):
+    """isal's writer, interrupted while its threads end, waits for them for ever when it is collected."""
+    threads = []
+    compress = compression.compress
+
+    def noted(*arguments, **options):
+        threads.append(threading.current_thread())
+        return compress(*arguments, **options)
+
+    monkeypatch.setattr(compression, "compress", noted)
+    push(image, name_in(registry), store=store)
+    assert threads
+    assert threading.main_thread() not in threads  # the only one that Ctrl-C breaks into
 
 
 # -- who may ------------------------------------------------------------------------------------

@@ -137,7 +137,12 @@ class _Push:
         fresh = [number for number, one in enumerate(known) if one is None]
         # The largest first: the last one's sending is what nothing else can hide.
         fresh.sort(key=lambda number: -self.image.layers[number].size_bytes)
-        with ThreadPoolExecutor(max_workers=_UPLOADS_AT_ONCE) as pool:
+        # A thread for compressing too: Ctrl-C, which is the main thread's, would break into a compressor
+        # that is being closed, and one that was not closed to its end waits for itself for ever.
+        with (
+            ThreadPoolExecutor(max_workers=_UPLOADS_AT_ONCE) as pool,
+            ThreadPoolExecutor(max_workers=1) as compressing,
+        ):
             try:
                 for number, one in enumerate(known):
                     if one is not None:
@@ -145,9 +150,12 @@ class _Push:
                 for number in fresh:
                     if any(future.done() and future.exception() for future in done.values()):
                         break
-                    made = self._compress(number)
+                    made = compressing.submit(self._compress, number).result()
                     done[number] = pool.submit(self._send, number, made)
                 wait(done.values(), return_when=FIRST_EXCEPTION)
+            except BaseException:
+                cancel.set()
+                raise
             finally:
                 if any(not one.done() or one.exception() for one in done.values()):
                     cancel.set()
