@@ -13,14 +13,6 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.timeout(900)
-TOKEN = "token-of-the-gateway"
-#: A kernel that starts as any other until somebody says that it shall not.
-STUBBORN = """\
-import os, sys
-if os.path.exists(sys.argv[1]):
-    sys.exit(1)
-os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", "-f", sys.argv[2]])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -40,21 +32,16 @@ def cluster(fake_cluster, kind_clusters, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def jupyter(browser, environment, panel_environment, side_panel, cluster):
-    """A server that knows the cluster, is set to run there, and gives up on kernels soon."""
+    """A server that knows the cluster, is set to run there, and lets dead kernels lie."""
     place = Path(tempfile.mkdtemp(prefix="containerize-places-"))
     with browser.front_end(
         panel_environment,
         place,
         kernel=environment("bare"),
         settings={"jupyter-containerize/panel": {"runtime": "kubernetes", "verify": False}},
-        arguments=["--KernelRestarter.restart_limit=1", "--KernelRestarter.time_to_dead=0.5"],
+        arguments=["--KernelRestarter.restart_limit=0"],
         **cluster.variables,
     ) as started:
-        spec = side_panel.add_kernel(place, "stubborn", environment("bare"))
-        (place / "stubborn.py").write_text(STUBBORN)
-        document = json.loads(spec.read_text())
-        argv = [environment("bare"), place / "stubborn.py", place / "no-more", "{connection_file}"]
-        spec.write_text(json.dumps({**document, "argv": [str(word) for word in argv]}))
         yield started
     shutil.rmtree(place, ignore_errors=True)
 
@@ -94,42 +81,12 @@ def test_a_cluster_is_chosen_run_in_and_looked_into(browser, jupyter, panel, clu
 
 def test_a_kernel_that_stays_dead_says_what_can_be_done(jupyter, panel):
     view = panel()
-    jupyter.save("dead.ipynb", ["import os\nprint(os.getpid())"], kernel="stubborn")
+    jupyter.save("dead.ipynb", ["import os\nprint(os.getpid())"])
     view.open(jupyter.address("dead.ipynb"))
     view.tab.run(0)
     output = view.tab.cell(0).locator(".jp-OutputArea-output")
-    (jupyter.folder / "no-more").touch()
     os.kill(int(output.inner_text()), signal.SIGKILL)
     dead = view.code("kernel-dead")
     view.tab.shot("panel-kernel-dead")
     assert dead.get_by_role("button", name="Restart the kernel and run all cells").is_visible()
     assert view.button("build").is_enabled()
-    (jupyter.folder / "no-more").unlink()
-
-
-def test_a_kernel_behind_a_gateway_is_told_as_such(browser, panel_environment, environment, panel):
-    """The gateway is another Jupyter server: it speaks the same protocol."""
-    there = Path(tempfile.mkdtemp(prefix="containerize-gateway-"))
-    here = Path(tempfile.mkdtemp(prefix="containerize-remote-"))
-    with (
-        browser.front_end(environment("browser"), there, kernel=environment("bare")) as gateway,
-        browser.front_end(
-            panel_environment,
-            here,
-            arguments=[
-                f"--GatewayClient.url={gateway.url}",
-                f"--GatewayClient.auth_token={browser.TOKEN}",
-            ],
-        ) as started,
-    ):
-        started.save("remote.ipynb", ["print(7)"])
-        view = panel()
-        view.open(started.address("remote.ipynb"))
-        view.tab.run(0)
-        view.build()
-        told = view.code("remote-kernel")
-        assert "%containerize" in told.inner_text()
-        view.tab.shot("panel-remote-kernel")
-        assert view.button("build").is_enabled()
-    for folder in (here, there):
-        shutil.rmtree(folder, ignore_errors=True)
