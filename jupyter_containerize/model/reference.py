@@ -76,5 +76,13 @@ def _invalid(text: str) -> ContainerizeError:
             "A name is [registry/]repository[:tag][@digest]; the repository is lower-case letters, "
             "digits and . _ - between them; a tag has at most 128 letters, digits and . _ -."
         ),
-        fix=f"Try {Reference.from_title(text)}",
+        fix=f"Try {_suggested(text)}",
     )
+
+
+def _suggested(text: str) -> str:
+    """Return the nearest valid name: with its registry and tag, if small letters are all it takes."""
+    nearest = re.sub(r"[^a-z0-9._/:@-]+", "-", text.lower())
+    if _REFERENCE.fullmatch(nearest):
+        return nearest
+    return str(Reference.from_title(text))

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from jupyter_containerize.errors import ContainerizeError
+from jupyter_containerize.model.reference import Reference
 from jupyter_containerize.model.snapshot import (
     Executable,
     Parameter,
@@ -137,3 +138,18 @@ def test_a_home_with_a_colon_breaks_no_user_table(small):
     lines = entries["/etc/passwd"].content.text.splitlines()
     assert [line.count(":") for line in lines] == [6, 6, 6]
     assert entries["/tmp"].mode == 0o1777
+
+
+@pytest.mark.parametrize(
+    ("given", "tried"),
+    [
+        ("ghcr.io/Me/My Study:1", "ghcr.io/me/my-study:1"),
+        ("Bad_", "bad:latest"),
+        ("../x", "x:latest"),
+    ],
+)
+def test_a_bad_name_s_fix_is_the_nearest_good_one(given, tried):
+    with pytest.raises(ContainerizeError) as caught:
+        Reference.parse(given)
+    assert caught.value.fix == f"Try {tried}"
+    assert str(Reference.parse(tried)) == tried
