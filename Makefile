@@ -12,7 +12,10 @@ WORKERS ?= auto
 export UV_SYSTEM_CERTS := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: demo panel panel-check test lint types imports unit bench bench-docker bench-serving bench-panel soak format clean prerequisites debian
+# Without it every process that the tests start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo panel panel-check test lint types imports environments unit bench bench-docker bench-serving bench-panel soak format clean prerequisites debian
 .DEFAULT_GOAL := help
 
 help:
@@ -60,7 +63,12 @@ demo: $(DEMO)/.ready
 
 # -- test ----------------------------------------------------------------------------------
 
-test: debian $(VENV)/.ready lint types imports panel-check unit
+# What has to be there before the tests, and what else is checked, side by side: downloads of one
+# leave the processors to the others.
+test:
+	@$(MAKE) --no-print-directory -j2 $(filter -O,$(patsubst output-sync,-O,$(.FEATURES))) \
+	  debian environments lint types imports panel-check
+	@$(MAKE) --no-print-directory unit
 
 # As root on Debian the tests install the real parts they run against.
 DEBIAN_PACKAGES := catatonit chromium docker.io podman proot skopeo umoci busybox-static mmdebstrap \
@@ -104,9 +112,12 @@ panel-check: $(PANEL)
 imports: $(VENV)/.ready
 	$(VENV)/bin/lint-imports
 
-# Real engines, browsers and kernels on a busy machine: what fails is tried twice more, and listed.
-unit: $(VENV)/.ready
+# The kernels' environments; one of them is over Debian's Python.
+environments: $(VENV)/.ready | debian
 	$(VENV)/bin/python tests/environments.py
+
+# Real engines, browsers and kernels on a busy machine: what fails is tried twice more, and listed.
+unit: $(VENV)/.ready environments
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --reruns 2 -rR
 
 bench: $(VENV)/.ready

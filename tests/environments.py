@@ -1,8 +1,9 @@
 """The kernels' environments that tests and benchmarks run notebooks in.
 
 `python tests/environments.py [NAME ...]` makes them under `.envs/` (or
-`$CONTAINERIZE_TEST_ENVIRONMENTS`) with uv, bytecode compiled. An environment is made anew
-when its list here changes. Fixture: `environment("science")` gives its Python.
+`$CONTAINERIZE_TEST_ENVIRONMENTS`) with uv, bytecode compiled; two at a time, so that one is
+downloaded while another is compiled. An environment is made anew when its list here changes.
+Fixture: `environment("science")` gives its Python.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,5 +155,7 @@ def python_of(name: str) -> Path:
 
 
 if __name__ == "__main__":
-    for wanted_name in sys.argv[1:] or ENVIRONMENTS:
-        print(f"{wanted_name}: {python_of(wanted_name)}", flush=True)
+    wanted_names = sys.argv[1:] or list(ENVIRONMENTS)
+    with ThreadPoolExecutor(2) as pool:
+        for wanted_name, made in zip(wanted_names, pool.map(python_of, wanted_names), strict=True):
+            print(f"{wanted_name}: {made}", flush=True)
