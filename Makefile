@@ -117,8 +117,10 @@ environments: $(VENV)/.ready | debian
 	$(VENV)/bin/python tests/environments.py
 
 # Real engines, browsers and kernels on a busy machine: what fails is tried twice more, and listed.
+# In the order of their folders: the short modules of tests/unit come last and keep all workers
+# busy to the end.
 unit: $(VENV)/.ready environments
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --reruns 2 -rR
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns 2 -rR
 
 bench: $(VENV)/.ready
 	$(VENV)/bin/python tests/environments.py keras

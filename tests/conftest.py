@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import importlib.util
 import os
@@ -35,6 +36,26 @@ def require():
         pytest.skip(reason)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """`once(name, make)`: a new folder that `make(folder)` filled for all workers of this run."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+
+    def filled(name, make):
+        folder, ready = shared / name, shared / f"{name}.ready"
+        with open(shared / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not ready.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                ready.touch()
+        return folder
+
+    return filled
 
 
 @pytest.fixture(autouse=True)
@@ -212,21 +233,19 @@ def side_panel():
 
 
 @pytest.fixture(scope="session")
-def panel_wheel(require, side_panel):
+def panel_wheel(require, side_panel, once):
     """The wheel as a release has it, built from this checkout."""
     built = Path(__file__).parents[1] / "jupyter_containerize" / "labextension" / "package.json"
     require(built.is_file(), "the built panel (make panel)")
-    folder = Path(tempfile.mkdtemp(prefix="containerize-wheel-"))
-    yield side_panel.make_wheel(folder)
-    shutil.rmtree(folder)
+    return next(once("panel-wheel", side_panel.make_wheel).glob("*.whl"))
 
 
 @pytest.fixture(scope="session")
-def panel_environment(panel_wheel, side_panel):
+def panel_environment(panel_wheel, side_panel, once):
     """A new environment in which a user installed JupyterLab, Notebook and our wheel."""
-    folder = Path(tempfile.mkdtemp(prefix="containerize-new-"))
-    yield side_panel.new_environment(folder, f"{panel_wheel}[registry,kubernetes]")
-    shutil.rmtree(folder)
+    wheel = f"{panel_wheel}[registry,kubernetes]"
+    made = once("panel-environment", lambda place: side_panel.new_environment(place, wheel))
+    return str(made / "bin" / "python")
 
 
 @pytest.fixture
@@ -270,11 +289,10 @@ def base_images(require):
 
 
 @pytest.fixture(scope="session")
-def bookworm(base_images, registry, tmp_path_factory):
+def bookworm(base_images, registry, once):
     """Bookworm with Python 3.11 in the registry, for amd64 and arm64; the layout's folder too."""
-    folder = tmp_path_factory.mktemp("bookworm")
     tars = {one: base_images.tar_of(one) for one in base_images.PLATFORMS}
-    layout = base_images.layout(folder / "layout", tars)
+    layout = once("bookworm", lambda folder: base_images.layout(folder, tars))
     base_images.push(layout, f"{registry.url}/base/python:3.11")
     return f"{registry.url}/base/python:3.11", layout
 

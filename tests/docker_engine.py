@@ -24,7 +24,7 @@ import threading
 import time
 from pathlib import Path
 
-_START_TIMEOUT_S = 60
+_START_TIMEOUT_S = 180
 _CLONE_NEWNET = 0x40000000
 #: What maintainer scripts, which do not run, would have linked.
 _LINKS = {

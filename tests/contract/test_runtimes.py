@@ -55,7 +55,7 @@ class Box:
 
     def until(self, run, text):
         """Wait until the run's log holds `text`."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while text not in (log := "".join(self.runtime.logs(run.id, store=self.store))):
             assert time.monotonic() < deadline, log
             time.sleep(0.02)
@@ -204,12 +204,17 @@ def test_stop_lets_the_command_end_cleanly(box):
 
 
 def test_stop_kills_after_the_grace_period(box):
-    run = box.start("trap '' TERM; echo up; while :; do sleep 0.05; done")
+    run = box.start(
+        "trap 'echo asked' TERM; echo up; while :; do cut -d ' ' -f 1 /proc/uptime; sleep 0.05; done"
+    )
     box.until(run, "up")
     started = time.monotonic()
     run = box.runtime.stop(run.id, store=box.store, grace_s=0.5)
     assert (run.state, run.exit_code) == (RunState.STOPPED, 137)
-    assert 0.4 < time.monotonic() - started < 10
+    assert time.monotonic() - started > 0.4
+    # By its own clock: what a busy engine takes to clean up does not count.
+    _, _, lived = "".join(box.runtime.logs(run.id, store=box.store)).partition("asked\n")
+    assert float(lived.split()[-1]) - float(lived.split()[0]) < 9, "an engine's own grace is 10 s"
 
 
 def test_stop_during_the_start_leaves_nothing_running(box):
