@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the source: `docs/commands.md` and `docs/errors.md`.
+"""Writes what is made from the source: `docs/commands.md`, `docs/errors.md`, the panel's `sayings.ts`.
 
 `python docs/generate.py` after a change; the tests compare the pages with what it would write.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+
+import sayings
 
 from jupyter_containerize.surfaces.arguments import parser
 
@@ -115,3 +117,4 @@ def _text(expression: ast.expr | None) -> str:
 if __name__ == "__main__":
     (DOCS / "commands.md").write_text(commands_page(), "utf-8")
     (DOCS / "errors.md").write_text(errors_page(), "utf-8")
+    sayings.CATALOGUE.write_text(sayings.catalogue(), "utf-8")

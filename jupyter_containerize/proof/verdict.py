@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from ..model.verdict import CellOutcome, CellVerdict, Verdict, VerdictState
 
-_AGAINST = (CellOutcome.FAILED, CellOutcome.DIFFERENT, CellOutcome.MISSING)
+_AGAINST = {
+    CellOutcome.FAILED: "{} failed",
+    CellOutcome.DIFFERENT: "{} different",
+    CellOutcome.MISSING: "{} missing",
+}
 
 
 def verdict(
@@ -22,7 +26,9 @@ def verdict(
     A `static` snapshot's cells never ran in a kernel, so there is nothing that could be proven.
     """
     counts = {outcome: sum(cell.outcome is outcome for cell in cells) for outcome in CellOutcome}
-    against = [f"{counts[outcome]} {outcome.value}" for outcome in _AGAINST if counts[outcome]]
+    against = [
+        words.format(counts[outcome]) for outcome, words in _AGAINST.items() if counts[outcome]
+    ]
     if against:
         state, reason = VerdictState.FAILED, f"Cells: {', '.join(against)}."
     elif exit_code != 0:

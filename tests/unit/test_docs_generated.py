@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import json
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def generate():
-    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS))
+        return importlib.import_module("generate")
 
 
 @pytest.mark.parametrize("page", ["commands", "errors"])
@@ -23,6 +23,39 @@ def test_page_is_up_to_date(generate, page):
     made = getattr(generate, f"{page}_page")()
     written = (DOCS / f"{page}.md").read_text("utf-8")
     assert written == made, "run: python docs/generate.py"
+
+
+def test_the_panels_catalogue_is_up_to_date(generate):
+    written = generate.sayings.CATALOGUE.read_text("utf-8")
+    assert written == generate.sayings.catalogue(), "run: python docs/generate.py"
+
+
+def test_templates_are_what_is_said(generate):
+    source = '''
+"""A docstring is not said."""
+def f(count: "not a type", *, bad, path, is_known="not a name"):
+    """Nor is this one."""
+    how = "slowly" if bad else "well"
+    what = f"{path!r} {'is read' if bad else 'runs'} {how}." + path
+    if "is not said" in what or re.search("looked for it", what):
+        raise Error("code", what="It is " + str(what), why="{} and so {}".format(a, b), fix=f"Mend {x}.")
+    return f"{count} files", f"Cell{'s' * several} ran.", {"a key said": "the value said"}
+'''
+    found = set(generate.sayings.templates_of(source))
+    assert found == {
+        *("%1 is read slowly.%2", "%1 is read well.%2", "%1 runs slowly.%2", "%1 runs well.%2"),
+        *("is read", "It is %1", "%1 and so %2", "Mend %1.", "%1 files", "the value said"),
+        *("Cell ran.", "Cells ran."),
+    }
+
+
+def test_every_finding_of_the_table_is_made_from_a_template(generate):
+    rows = json.loads((DOCS.parent / "tests" / "fixes.json").read_text("utf-8"))
+    patterns = [generate.sayings.pattern_of(one) for one in generate.sayings.templates()]
+    texts = {text for row in rows for text in (row["what"], row["fix"]) if text}
+    assert len(texts) > 50
+    unknown = [text for text in texts if not any(one.fullmatch(text) for one in patterns)]
+    assert unknown == []
 
 
 def test_errors_are_found_in_every_form(generate, tmp_path):

@@ -11,6 +11,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { mend } from '../mend';
 import { DEFAULT_CHOICES } from '../choices';
 import { ContainerizeModel } from '../model';
+import { learn } from '../said';
 import { IContainerize } from '../tokens';
 import { ContainerizePanel, PANEL_ID } from '../widgets/panel';
 
@@ -68,10 +69,12 @@ export const panel: JupyterFrontEndPlugin<IContainerize> = {
           console.warn('jupyter-containerize works without its settings:', error);
         });
     }
+    const language = translator?.languageCode ?? 'en';
     // Nothing is asked of the server while the page is being put together.
     void app.restored.then(() => {
       void model.start();
       model.listen();
+      void model.lists.attempt(() => learn(trans, language));
     });
     return model;
   }

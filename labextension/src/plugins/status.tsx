@@ -11,6 +11,7 @@ import { failed } from '../mend';
 import { own, type ContainerizeModel } from '../model';
 import { totals } from '../progress';
 import { IContainerize } from '../tokens';
+import { said } from '../said';
 import type { BuildResult } from '../types';
 import { useModel } from '../widgets/common';
 import type { Work } from '../work';
@@ -56,7 +57,7 @@ function StatusItem(props: {
   const sum = totals(work.progress.layers);
   const building = work.progress.steps.at(-1)?.step === 'build' && sum.total > 0;
   const percent = building ? ` ${Math.round((100 * (sum.written + sum.reused)) / sum.total)} %` : '';
-  const title = work.progress.steps.at(-1)?.title ?? (work.title || trans.__('Containerize'));
+  const title = said(work.progress.steps.at(-1)?.title ?? '') || said(work.title) || trans.__('Containerize');
   return (
     <button type="button" className="jp-Containerize-status" onClick={show}>
       {title}
@@ -76,7 +77,7 @@ function notify(
   if (work.command === 'plan' || problem?.code === 'interrupted') {
     return;
   }
-  const name = work.notebook.split('/').pop() || work.title;
+  const name = work.notebook.split('/').pop() || said(work.title);
   const show = {
     label: trans.__('Show'),
     callback: (): void => {
@@ -85,7 +86,7 @@ function notify(
     }
   };
   if (failed(work)) {
-    const why = problem?.what ?? trans.__('The image does not do what the notebook did.');
+    const why = problem ? said(problem.what) : trans.__('The image does not do what the notebook did.');
     Notification.error(`${name}: ${why}`, { actions: [show], autoClose: 10_000 });
     return;
   }

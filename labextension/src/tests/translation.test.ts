@@ -70,7 +70,7 @@ describe('translation', () => {
 
   it('is asked for texts only, whole and as they are, so that catalogues can be made', () => {
     const calls = files(SOURCE).flatMap(path =>
-      [...readFileSync(path, 'utf8').matchAll(/trans\.(?:__|_n)\(\s*([^\s])/g)].map(match => match[1])
+      [...readFileSync(path, 'utf8').matchAll(/trans\.(?:__|_n|_p)\(\s*([^\s])/g)].map(match => match[1])
     );
     expect(calls.length).toBeGreaterThan(100);
     expect(new Set(calls)).toEqual(new Set(["'"]));

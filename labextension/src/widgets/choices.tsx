@@ -1,6 +1,7 @@
 /** What a build is asked with: where to run, what else goes in, parameters. */
 
 import * as React from 'react';
+import { said } from '../said';
 import type { Check } from '../types';
 import { Button, useModel, type ViewProps } from './common';
 
@@ -89,9 +90,9 @@ function WhyNot(props: ViewProps & { check: Check; code: string }): React.ReactE
   return (
     <details className="jp-Containerize-whynot" data-code={code}>
       <summary>{trans.__('Not here: why, and what to do')}</summary>
-      <p>{check.what}</p>
-      {check.why ? <p className="jp-Containerize-why">{check.why}</p> : null}
-      {check.fix ? <p className="jp-Containerize-fix">{check.fix}</p> : null}
+      <p>{said(check.what)}</p>
+      {check.why ? <p className="jp-Containerize-why">{said(check.why)}</p> : null}
+      {check.fix ? <p className="jp-Containerize-fix">{said(check.fix)}</p> : null}
     </details>
   );
 }

@@ -1,6 +1,7 @@
 /** The cluster: whether one can be reached, as whom, and what runs there. */
 
 import * as React from 'react';
+import { said } from '../said';
 import { runtimeGroups } from './choices';
 import { Button, Empty, Notice, useModel, type ViewProps } from './common';
 import { stateWord } from './runs';
@@ -23,9 +24,9 @@ export function ClusterView(props: ViewProps): React.ReactElement {
         <Notice
           tone={check.works ? 'good' : 'info'}
           label={check.works ? trans.__('Cluster:') : trans.__('No cluster:')}
-          what={check.what}
-          why={check.why}
-          fix={check.fix}
+          what={said(check.what)}
+          why={said(check.why)}
+          fix={said(check.fix)}
         />
       ) : (
         <Empty

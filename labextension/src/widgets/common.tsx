@@ -4,6 +4,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 import type { ContainerizeModel } from '../model';
 import type { Remedy } from '../remedies';
+import { said } from '../said';
 import type { Problem, Severity } from '../types';
 
 /** What every view is given. */
@@ -116,9 +117,9 @@ export function ProblemNotice(props: {
           key={index}
           tone="error"
           label={trans.__('Error:')}
-          what={one.what}
-          why={one.why}
-          fix={one.fix}
+          what={said(one.what)}
+          why={said(one.why)}
+          fix={said(one.fix)}
           code={one.code}
         >
           {remedies?.(one)}

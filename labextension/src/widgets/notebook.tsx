@@ -3,6 +3,7 @@
 import * as React from 'react';
 import { age, bytes, duration } from '../format';
 import { ofFinding, ofProblem } from '../remedies';
+import { said } from '../said';
 import type { BuildResult, FileRow, Finding, Plan } from '../types';
 import { Button, Empty, Notice, ProblemNotice, Remedies, useModel, useNow, type ViewProps } from './common';
 import { changesSummary, ChangesList } from './changes';
@@ -34,7 +35,7 @@ export function NotebookView(props: ViewProps): React.ReactElement {
         />
         {live ? (
           <span role="status" className="jp-Containerize-dim">
-            {planning.progress.steps.at(-1)?.title ?? trans.__('Starting …')}{' '}
+            {said(planning.progress.steps.at(-1)?.title ?? '') || trans.__('Starting …')}{' '}
             {duration(Math.max(0, now - planning.startedAt))}
           </span>
         ) : null}
@@ -116,9 +117,9 @@ export function Findings(props: ViewProps & { findings: readonly Finding[] }): R
           key={index}
           tone={finding.severity}
           label={words[finding.severity]}
-          what={finding.what}
-          why={finding.why}
-          fix={finding.fix}
+          what={said(finding.what)}
+          why={said(finding.why)}
+          fix={said(finding.fix)}
           code={finding.code}
         >
           <Remedies remedies={ofFinding(finding)} trans={trans} mend={mend} />
@@ -132,7 +133,7 @@ function Contents(props: ViewProps & { plan: Plan }): React.ReactElement {
   const { plan, trans } = props;
   const [table, setTable] = React.useState<Table>('packages');
   const [search, setSearch] = React.useState('');
-  const reused = new Map(plan.layers.map(layer => [layer.title, layer.reused ?? false]));
+  const reused = new Map(plan.layers.map(layer => [said(layer.title), layer.reused ?? false]));
   const rows = rowsOf(plan, table, search.trim().toLowerCase());
   const total = plan.layers.reduce((sum, layer) => sum + layer.size_bytes, 0);
   const fresh = plan.layers
@@ -240,10 +241,10 @@ function ContentRow(props: ViewProps & { row: Row; reused: boolean | undefined }
 export function rowsOf(plan: Plan, table: Table, search: string): Row[] {
   const file = (item: FileRow): Row => ({
     name: item.name ?? item.path,
-    detail: item.package ?? item.what ?? '',
+    detail: item.package ?? said(item.what ?? ''),
     size: item.size_bytes,
-    reason: item.reasons.join(', '),
-    layer: item.layer
+    reason: item.reasons.map(said).join(', '),
+    layer: said(item.layer)
   });
   let rows: Row[];
   if (table === 'packages') {
@@ -251,16 +252,16 @@ export function rowsOf(plan: Plan, table: Table, search: string): Row[] {
       name: item.name,
       detail: item.version,
       size: item.size_bytes,
-      reason: item.reasons.join(', '),
-      layer: item.layer
+      reason: item.reasons.map(said).join(', '),
+      layer: said(item.layer)
     }));
   } else if (table === 'layers') {
     rows = plan.layers.map(item => ({
-      name: item.title,
-      detail: item.kind,
+      name: said(item.title),
+      detail: said(item.kind),
       size: item.size_bytes,
       reason: '',
-      layer: item.title
+      layer: said(item.title)
     }));
   } else {
     rows = plan[table].map(file);

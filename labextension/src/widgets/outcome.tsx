@@ -2,9 +2,11 @@
 
 import * as React from 'react';
 import { bytes } from '../format';
+import { said } from '../said';
 import type { BuildResult, ExportResult, GcResult, PushResult, RunRow } from '../types';
 import type { Work } from '../work';
 import { Button, Notice, type ViewProps } from './common';
+import { stateWord } from './runs';
 import { VerdictView } from './verdict';
 
 /** What a build, or the making of a service, came to. */
@@ -37,8 +39,8 @@ function Ran(props: ViewProps & { run: RunRow; judged: boolean }): React.ReactEl
         <Notice
           tone="error"
           label={trans.__('Error:')}
-          what={trans.__('The run %1 %2.', run.id, run.state)}
-          why={run.reason}
+          what={trans.__('The run %1 %2.', run.id, stateWord(run, props))}
+          why={said(run.reason)}
           code="run-failed"
         />
       ) : null}

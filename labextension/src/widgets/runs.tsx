@@ -3,6 +3,7 @@
 import { showDialog, Dialog } from '@jupyterlab/apputils';
 import * as React from 'react';
 import { age, bytes, duration } from '../format';
+import { said } from '../said';
 import type { Output, RunRow, Usage } from '../types';
 import { WorksAbout } from './about';
 import { Button, Empty, Notice, useModel, useNow, type ViewProps } from './common';
@@ -109,7 +110,7 @@ function RunDetail(props: ViewProps & { run: RunRow; now: number }): React.React
         <Notice
           tone={run.state === 'failed' ? 'error' : 'info'}
           label={stateWord(run, props)}
-          what={run.reason}
+          what={said(run.reason)}
         />
       ) : null}
       <div className="jp-Containerize-actions">

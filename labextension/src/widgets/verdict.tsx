@@ -2,6 +2,7 @@
 
 import * as React from 'react';
 import { ofVerdict } from '../remedies';
+import { said } from '../said';
 import type { CellVerdict, Verdict } from '../types';
 import { Button, Notice, Remedies, type ViewProps } from './common';
 import { differences } from '../differences';
@@ -27,7 +28,7 @@ export function VerdictView(
       <Notice
         tone={tones[verdict.state]}
         label={words[verdict.state]}
-        what={verdict.reason}
+        what={said(verdict.reason)}
         why={
           unproven.length > 0 && verdict.state === 'verified'
             ? trans._n(
@@ -67,7 +68,7 @@ function CellDifference(
   return (
     <section className="jp-Containerize-difference" data-cell={cell.number}>
       <h4>{trans.__('Cell %1 %2', cell.number, outcomes[cell.outcome])}</h4>
-      {cell.detail && lines.length === 0 ? <p>{cell.detail}</p> : null}
+      {cell.detail && lines.length === 0 ? <p>{said(cell.detail)}</p> : null}
       {lines.length > 0 ? (
         <div
           className="jp-Containerize-sides"
@@ -95,10 +96,10 @@ function CellDifference(
       ) : null}
       {cell.cause ? (
         <p>
-          <strong>{trans.__('Likely cause:')}</strong> {cell.cause}
+          <strong>{trans.__('Likely cause:')}</strong> {said(cell.cause)}
         </p>
       ) : null}
-      {cell.fix ? <p className="jp-Containerize-fix">{cell.fix}</p> : null}
+      {cell.fix ? <p className="jp-Containerize-fix">{said(cell.fix)}</p> : null}
       {mendable ? (
         <div className="jp-Containerize-actions">
           <Remedies remedies={ofVerdict(cell)} trans={trans} mend={mend} />

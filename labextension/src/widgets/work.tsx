@@ -3,6 +3,7 @@
 import * as React from 'react';
 import { bytes, duration } from '../format';
 import { totals, type LayerProgress, type Progress, type Step } from '../progress';
+import { said } from '../said';
 import { isLive, type Work } from '../work';
 import { Button, ProblemNotice, useNow, type ViewProps } from './common';
 
@@ -19,7 +20,7 @@ export function WorkView(
   const { progress } = work;
   return (
     <section
-      aria-label={work.title || trans.__('Progress')}
+      aria-label={said(work.title) || trans.__('Progress')}
       className="jp-Containerize-work"
       data-phase={work.phase}
       data-work={work.command}
@@ -93,8 +94,8 @@ function Steps(props: ViewProps & { steps: readonly Step[] }): React.ReactElemen
             {marks[step.state]}
           </span>
           <span className="jp-Containerize-grow">
-            {step.title}
-            {step.summary ? <span className="jp-Containerize-summary">{step.summary}</span> : null}
+            {said(step.title)}
+            {step.summary ? <span className="jp-Containerize-summary">{said(step.summary)}</span> : null}
           </span>
           {step.state !== 'running' ? (
             <span className="jp-Containerize-dim">{duration(step.seconds)}</span>
@@ -112,12 +113,13 @@ function Meter(props: ViewProps & { progress: Progress }): React.ReactElement | 
   if (!meter || meter.total <= 0) {
     return null;
   }
+  const item = said(meter.item);
   const inBytes = meter.unit === 'bytes';
   const [done, total] = [meter.done, meter.total].map(count => (inBytes ? bytes(count) : count));
   return (
     <p className="jp-Containerize-dim">
-      <progress max={meter.total} value={meter.done} aria-label={meter.item} />{' '}
-      {trans.__('%1: %2 of %3', meter.item, done, total)}
+      <progress max={meter.total} value={meter.done} aria-label={item} />{' '}
+      {trans.__('%1: %2 of %3', item, done, total)}
     </p>
   );
 }
@@ -166,7 +168,7 @@ function Segment(props: ViewProps & { layer: LayerProgress; of: number }): React
     <span
       className={`jp-Containerize-segment jp-mod-${layer.state}`}
       style={{ flexGrow: Math.max(layer.total / Math.max(of, 1), 0.004) }}
-      title={`${layer.title}: ${bytes(layer.total)}, ${words[layer.state]}`}
+      title={`${said(layer.title)}: ${bytes(layer.total)}, ${words[layer.state]}`}
     >
       <span style={{ width: `${done}%` }} />
     </span>
