@@ -11,7 +11,7 @@ import ast
 import functools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from jupyter_containerize.model.plan import LayerKind
@@ -34,20 +34,23 @@ _MOST_FORMS = 16
 #: A name that stands for more texts than these stays a hole; they are templates of their own.
 _MOST_NAMED = 3
 #: Two words of prose; what is between holes may be one (`%1 files`).
-_PROSE = re.compile(r"^cells? \0|[a-z']+[,;:]? [a-z(]|^\0 [a-z]{3,}[.:]?$|^[A-Z][a-z]+:? \0")
-_LETTERS = 4
+_PROSE = re.compile(
+    r"[a-z']+[,;:]? [a-z(]|^\0 [a-z]{3,}[.:]?$|^[A-Z][a-z]+:? \0|^cells? \0| [a-z]{3,}\.$|[a-z]{2,} \0\.$"
+)
+_LETTERS = 3
 #: Patterns, templates of files, and what is typed, the same in every language.
 _NO_PROSE = re.compile(
-    r"\\|\(\?|\.\*|\|\w|\[\^|\n|^# |^<|\{\w+[!:]|\d+s \d|;\s*import"
-    r"|^(?:\0 -m )?pip install (?:-\S+ )*\S+$|^(?:curl|docker login|sudo|import|from __\w+|http\S+|default-src) "
+    r"\\|\(\?|\.\*|\|\w|\[\^|^# |^<|\{\w+[!:]|\d+s \d|;\s*import"
+    r"|^(?:\0 -m )?pip install (?:-\S+ )*\S+$|^sudo \S+ \S+ \S+$"
+    r"|^(?:curl|docker login|kubectl|import|from __\w+|http\S+|default-src|&&|127\S+) "
 )
 _FIELD = re.compile(r"\{\w*\}")
 #: Whose arguments are looked for in other texts, and are not said.
 _LOOKING = frozenset(
     ("compile", "search", "match", "fullmatch", "sub", "split", "partition", "rpartition", "replace",
-     "startswith", "endswith", "removeprefix", "removesuffix", "count", "find", "index", "Struct",
-     "get", "pop", "namedtuple", "getLogger", "TypeVar", "exec")
+     "startswith", "endswith", "removeprefix", "removesuffix", "count", "find", "index", "Struct")
 )  # fmt: skip
+_MOST_LINES = 4
 
 
 @functools.cache
@@ -63,12 +66,20 @@ def templates() -> tuple[str, ...]:
 
 def templates_of(source: str) -> Iterator[str]:
     """Yield the templates of one module."""
-    for form in _Reader().forms_below(ast.parse(source)):
+    for form in _lines(_Reader().forms_below(ast.parse(source))):
         text = re.sub(f"{_HOLE}+", _HOLE, _FIELD.sub(_HOLE, form)).strip()
         letters = sum(character.isalpha() for character in text)
         if _PROSE.search(text) and not _NO_PROSE.search(text) and letters >= _LETTERS:
             first, *others = text.split(_HOLE)
             yield first + "".join(f"%{place}{part}" for place, part in enumerate(others, 1))
+
+
+def _lines(forms: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of what is not a whole file."""
+    for form in forms:
+        lines = form.split("\n")
+        if len(lines) <= _MOST_LINES:
+            yield from lines
 
 
 def catalogue() -> str:
@@ -178,7 +189,7 @@ def _said(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Compare() | ast.Subscript():
             return
-        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in _LOOKING:
+        case ast.Call(func=ast.Attribute(attr=name)) if name in _LOOKING:
             yield node.func
         case ast.Dict(_, values):
             yield from values

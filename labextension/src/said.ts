@@ -20,7 +20,7 @@ const HOLE = /%\d+/;
 /** A number of things: of texts that merely end so it is not said. */
 const COUNT = /^%1 \w+$/;
 /** Where one saying ends and the next begins. */
-const ENDS = /(?<=[.!?]) |; |: |, /g;
+const ENDS = /(?<=[.!?]) |; |: |, |\n/g;
 /** What lists of names are joined with. */
 const MEMBERS = /(, | and )/;
 const NUMBERS = /^\d+(?:(?:, | and )\d+)+$/;
