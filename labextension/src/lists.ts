@@ -3,14 +3,19 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { reaches } from './choices';
 import type { Client } from './request';
-import type { ClusterContext, Doctor, ImageRow, Problem, RunRow, View } from './types';
+import type { ClusterContext, Doctor, Finding, ImageRow, Problem, RunRow, View } from './types';
 import { problemIn } from './work';
 
 export class Lists {
   images: ImageRow[] | null = null;
   runs: RunRow[] | null = null;
+  /** What kept runs from being listed: a cluster that does not answer, a record that cannot be read. */
+  unlisted: Finding[] = [];
+  /** A place in a cluster is being looked into, which takes a while if nobody answers. */
+  looking = false;
   doctor: Doctor | null = null;
   contexts: ClusterContext[] | null = null;
+  private finding: Promise<void> | null = null;
   /** What went wrong last. */
   problem: Problem | null = null;
 
@@ -27,7 +32,7 @@ export class Lists {
         this.images = (await this.client.get<{ images: ImageRow[] }>(['images'])).images;
       }
       if (view === 'runs') {
-        await this.findRuns({});
+        await this.findRunsAgain();
       }
       if ((view === 'build' || view === 'cluster') && this.doctor === null) {
         this.doctor = await this.client.get<Doctor>(['doctor']);
@@ -50,7 +55,10 @@ export class Lists {
 
   /** Have the runs of a place in a cluster be found from now on. */
   async lookIn(context: string, namespace: string): Promise<void> {
-    await this.attempt(() => this.findRuns({ context, namespace }));
+    this.looking = true;
+    this.problem = null;
+    this.altered();
+    await this.attempt(() => this.findRuns({ context, namespace }).finally(() => (this.looking = false)));
   }
 
   /** See again what works here. */
@@ -84,6 +92,14 @@ export class Lists {
   }
 
   private async findRuns(place: Record<string, string>): Promise<void> {
-    this.runs = (await this.client.get<{ runs: RunRow[] }>(['runs'], place)).runs;
+    const found = await this.client.get<{ runs: RunRow[]; problems?: Finding[] }>(['runs'], place);
+    this.runs = found.runs;
+    this.unlisted = found.problems ?? [];
+  }
+
+  /** Find runs once more; while that takes long, who asks waits for the same answer. */
+  private findRunsAgain(): Promise<void> {
+    this.finding ??= this.findRuns({}).finally(() => (this.finding = null));
+    return this.finding;
   }
 }

@@ -72,6 +72,12 @@ export type RunState =
   | 'stopped'
   | 'lost';
 
+/** Where in which cluster something runs; "" is what kubeconfig says. */
+export interface Place {
+  context: string;
+  namespace: string;
+}
+
 export interface RunRow {
   id: string;
   image: string;
@@ -83,7 +89,12 @@ export interface RunRow {
   exit_code: number | null;
   reason: string;
   endpoint: string;
-  spec: { image: string; parameters: Record<string, string>; environment: string[] };
+  spec: {
+    image: string;
+    parameters: Record<string, string>;
+    environment: string[];
+    cluster?: { place: Place };
+  };
 }
 
 export interface CellVerdict {

@@ -22,6 +22,8 @@ def server(tmp_path_factory, jupyter_servers, cluster):
     document["contexts"].append(
         {**first, "name": "far", "context": {**first["context"], "namespace": ""}}
     )
+    document["clusters"].append({"name": "off", "cluster": {"server": "https://127.0.0.1:9"}})
+    document["contexts"].append({"name": "off", "context": {**first["context"], "cluster": "off"}})
     path.write_text(json.dumps(document))
     variables = {"KUBECONFIG": str(path)}
     with jupyter_servers.running(folder, environment=variables) as found:
@@ -34,6 +36,7 @@ def test_contexts_as_kubeconfig_names_them(server):
     assert answer.json()["contexts"] == [
         {"name": "near", "namespace": "lab", "current": True},
         {"name": "far", "namespace": "", "current": False},
+        {"name": "off", "namespace": "lab", "current": False},
     ]
 
 
@@ -42,6 +45,23 @@ def test_runs_of_a_named_place_are_looked_for(server, cluster):
     answer = server.ask("GET", "runs?context=far&namespace=team-a")
     assert answer.status_code == 200, answer.text
     assert any("/namespaces/team-a/" in str(one) for one in cluster.calls[before:])
+
+
+def test_a_place_that_does_not_answer_is_told_and_not_asked_again(server):
+    answer = server.ask("GET", "runs?context=off")
+    assert answer.json()["error"]["code"] == "cluster-unreachable"
+    assert server.ask("GET", "runs").json()["problems"] == []
+
+
+def test_a_known_place_that_has_gone_hides_no_run_and_is_told(server):
+    file = server.store / "clusters.json"
+    before = file.read_text()
+    known = json.loads(before)
+    known["places"].insert(0, {"context": "off", "namespace": "lab", "kubeconfig": ""})
+    file.write_text(json.dumps(known))
+    (problem,) = server.ask("GET", "runs").json()["problems"]
+    file.write_text(before)
+    assert (problem["code"], problem["severity"]) == ("cluster-unreachable", "warning")
 
 
 def test_an_unknown_context_is_an_error_that_lists_the_known_ones(server):

@@ -280,7 +280,10 @@ class Connection:
         return since is None or (self._welcome and time.monotonic() - since < _LOGIN_PATIENCE_S)
 
     def _timeout(self) -> float:
-        return _TIMEOUT_S if self._known else _FIRST_TIMEOUT_S
+        return _TIMEOUT_S if self._known else self._first_timeout()
+
+    def _first_timeout(self) -> float:
+        return min(_FIRST_TIMEOUT_S, self._patience_s)
 
     def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": MANAGER}
@@ -316,7 +319,7 @@ class Connection:
             url,
             body=data,
             headers=headers,
-            timeout=urllib3.Timeout(connect=_FIRST_TIMEOUT_S, read=timeout_s),
+            timeout=urllib3.Timeout(connect=self._first_timeout(), read=timeout_s),
             preload_content=whole,
             retries=False,
         )

@@ -23,6 +23,20 @@ def run_id_of(item: Json) -> str:
     return str(item["metadata"]["labels"][LABEL_RUN])
 
 
+def look(connection: Connection) -> None:
+    """Raise what stands in the way of seeing runs. Errors: `no-rights`, those of the connection."""
+    one = {"limit": 1}
+    try:
+        connection.get(paths.collection(*paths.JOBS, connection.namespace), one)
+    except ContainerizeError as error:
+        if error.code != "no-rights":
+            raise
+        try:  # who serves may not see what trains
+            connection.get(paths.collection(*paths.DEPLOYMENTS, connection.namespace), one)
+        except ContainerizeError:
+            raise error from None
+
+
 def matching(connection: Connection, run_id: str) -> list[Json]:
     """Return what owns the runs whose id begins so; other controllers' objects if nothing else does."""
 

@@ -6,8 +6,9 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from ...errors import ContainerizeError
 from ...model.check import Check
@@ -22,9 +23,10 @@ from .connection import Connection
 from .runs import RUNTIME
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 #: Looking for runs must not hang on a cluster that is off.
-_LOOK_PATIENCE_S = 3.0
+_LOOK_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,13 @@ class KubernetesRuntime:
         return training.start(spec, image, connection, store=store, emit=emit)
 
     def look_in(self, place: Place, *, store: Store) -> None:
-        """Have runs be looked for in a place as well. Errors: those of the connection."""
-        places.remember(store, Connection(place).place())
+        """Have runs be looked for in a place as well. Errors: `no-rights`, those of the connection.
+
+        A place that does not answer, or lets nothing be seen, is not kept: every list would wait for it.
+        """
+        connection = Connection(place, patience_s=_LOOK_PATIENCE_S)
+        owners.look(connection)
+        places.remember(store, connection.place())
 
     def get(self, run_id: str, *, store: Store) -> Run:
         """Return the run as it is now. Errors: `no-such-run`, those of the connection."""
@@ -63,25 +70,23 @@ class KubernetesRuntime:
     def list(self, *, store: Store) -> tuple[Run, ...]:
         """Return the runs of the known clusters, and those kept here that are gone there."""
         found = {run.id: run for run in Records(store.runs_folder, self.name).all()}
-        for place in places.known(store):
-            with contextlib.suppress(ContainerizeError):  # told by `problems`
-                found.update(
-                    (run.id, run)
-                    for run in owners.runs_of(Connection(place, patience_s=_LOOK_PATIENCE_S))
-                )
+        for answer in _side_by_side(_runs_there, places.known(store)):
+            if not isinstance(answer, ContainerizeError):  # those are told by `problems`
+                found.update((run.id, run) for run in answer)
         return tuple(sorted(found.values(), key=lambda run: -(run.started_at or 0.0)))
 
     def problems(self, *, store: Store) -> tuple[ContainerizeError, ...]:
         """Return an error for each known cluster that cannot be asked."""
-        found = []
-        for place in places.known(store):
-            try:
-                connection = Connection(place, patience_s=_LOOK_PATIENCE_S)
-                connection.get(paths.collection(*paths.JOBS, connection.namespace), {"limit": 1})
-            except ContainerizeError as error:  # noqa: PERF203 - each is asked
-                if error.code == "unknown-context":
-                    error.fix = "Runs there are not listed. Set KUBECONFIG to the file that has the context."
-                found.append(error)
+        answers = _side_by_side(
+            lambda place: owners.look(Connection(place, patience_s=_LOOK_PATIENCE_S)),
+            places.known(store),
+        )
+        found = [answer for answer in answers if answer is not None]
+        for error in found:
+            if error.code == "unknown-context":
+                error.fix = (
+                    "Runs there are not listed. Set KUBECONFIG to the file that has the context."
+                )
         return tuple(found)
 
     def logs(self, run_id: str, *, store: Store, follow: bool = False) -> Iterator[str]:
@@ -267,6 +272,30 @@ class KubernetesRuntime:
             except ContainerizeError:
                 raise problems[0] from None
         return None
+
+
+def _runs_there(place: Place) -> list[Run]:
+    """Return the runs of a place, each with where it is."""
+    runs = owners.runs_of(Connection(place, patience_s=_LOOK_PATIENCE_S))
+    there = [replace(run.spec, cluster=replace(run.spec.cluster, place=place)) for run in runs]
+    return [replace(run, spec=spec) for run, spec in zip(runs, there, strict=True)]
+
+
+def _side_by_side(
+    ask: Callable[[Place], T], known: tuple[Place, ...]
+) -> list[T | ContainerizeError]:
+    """Ask places at the same time, so that one that is silent delays no other."""
+
+    def answer(place: Place) -> T | ContainerizeError:
+        try:
+            return ask(place)
+        except ContainerizeError as error:
+            return error
+
+    if not known:
+        return []
+    with ThreadPoolExecutor(len(known), "containerize-look") as threads:
+        return [*threads.map(answer, known)]
 
 
 def _ready(there: serving.ServiceRun, emit: Emit) -> Run:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..._version import __version__
 from ...errors import ContainerizeError
-from ...model.codec import from_json
-from ...model.event import Failed, Result, ignore
+from ...model.codec import from_json, to_json
+from ...model.event import Emit, Event, Failed, FindingRaised, Result, ignore
 from ...model.request import REQUESTS
 from . import commands, outputs
 from .jobs import Jobs
@@ -37,12 +37,12 @@ class Api:
             self._jobs = Jobs(str(self.ask("ls")["store"]))
         return self._jobs
 
-    def ask(self, command: str, **options: Any) -> Any:
+    def ask(self, command: str, *, emit: Emit = ignore, **options: Any) -> Any:
         """Do a short command here and now, and return its result. Errors: the command's."""
         from ...workflow import conclude  # noqa: PLC0415 - servers start without it
 
         request = from_json(REQUESTS[command], {**options, "store": self.store})
-        last = conclude(command, request, emit=ignore)
+        last = conclude(command, request, emit=emit)
         if isinstance(last, Failed):
             raise ContainerizeError.from_json(last.error)
         return last.data if isinstance(last, Result) else None
@@ -128,10 +128,19 @@ class Api:
         return {"contexts": clusters.contexts()}
 
     def runs(self, context: str = "", namespace: str = "") -> Any:
-        """Return all runs, the newest first; those of a cluster too, where one is named."""
+        """Return all runs, the newest first; those of a cluster too, where one is named.
+
+        `problems` are findings: records that cannot be read, clusters that do not answer.
+        """
         place = {"context": context, "namespace": namespace}
-        found: dict[str, Any] = self.ask("runs", place=place)
-        return {"runs": [self._shown(run) for run in found["runs"]]}
+        problems: list[Any] = []
+
+        def hear(event: Event) -> None:
+            if isinstance(event, FindingRaised):
+                problems.append(to_json(event.finding))
+
+        found: dict[str, Any] = self.ask("runs", emit=hear, place=place)
+        return {"runs": [self._shown(run) for run in found["runs"]], "problems": problems}
 
     def run(self, run: str) -> dict[str, Any]:
         """Return one run. Errors: `no-such-run`."""

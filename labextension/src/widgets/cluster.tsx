@@ -3,8 +3,9 @@
 import * as React from 'react';
 import { said } from '../said';
 import { runtimeGroups } from './choices';
+import type { RunRow } from '../types';
 import { Button, Empty, Notice, useModel, type ViewProps } from './common';
-import { stateWord } from './runs';
+import { stateWord, Unlisted } from './runs';
 
 export function ClusterView(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
@@ -37,6 +38,12 @@ export function ClusterView(props: ViewProps): React.ReactElement {
       <div className="jp-Containerize-actions">
         <Button label={trans.__('Look again')} onClick={() => void model.lists.examine(model.view)} />
       </div>
+      {model.lists.looking ? (
+        <p role="status" className="jp-Containerize-dim">
+          {trans.__('Asking the cluster …')}
+        </p>
+      ) : null}
+      <Unlisted {...props} />
       {runs.length > 0 ? (
         <section>
           <h4>{trans.__('What runs there')}</h4>
@@ -44,7 +51,7 @@ export function ClusterView(props: ViewProps): React.ReactElement {
             {runs.map(run => (
               <li key={run.id}>
                 <span className="jp-Containerize-cut" title={run.id}>
-                  {run.image}
+                  {run.image} <span className="jp-Containerize-dim">{whereOf(run)}</span>
                 </span>
                 <span className={`jp-Containerize-badge jp-mod-${run.state}`}>{stateWord(run, props)}</span>
                 <Button
@@ -59,6 +66,12 @@ export function ClusterView(props: ViewProps): React.ReactElement {
       ) : null}
     </div>
   );
+}
+
+/** In which context and namespace a run is, as far as it was said. */
+function whereOf(run: RunRow): string {
+  const { context, namespace } = run.spec.cluster?.place ?? { context: '', namespace: '' };
+  return [context, namespace].filter(Boolean).join(' · ');
 }
 
 /** Where in which cluster, and from which registry its nodes pull. */

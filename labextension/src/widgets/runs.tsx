@@ -36,11 +36,17 @@ export function RunsView(props: ViewProps): React.ReactElement {
     return <Empty what={trans.__('Looking …')} />;
   }
   if (runs.length === 0) {
-    return <Empty what={trans.__('Nothing has been run yet.')} />;
+    return (
+      <div className="jp-Containerize-view">
+        <Unlisted {...props} />
+        <Empty what={trans.__('Nothing has been run yet.')} />
+      </div>
+    );
   }
   const selected = runs.find(run => run.id === model.selectedRun) ?? null;
   return (
     <div className="jp-Containerize-view">
+      <Unlisted {...props} />
       <VirtualList
         rows={runs.length}
         rowHeight={ROW_HEIGHT}
@@ -53,6 +59,26 @@ export function RunsView(props: ViewProps): React.ReactElement {
       />
       {selected ? <RunDetail key={selected.id} {...props} run={selected} now={now} /> : null}
     </div>
+  );
+}
+
+/** What kept runs from being listed. */
+export function Unlisted(props: ViewProps): React.ReactElement {
+  const { model, trans } = props;
+  return (
+    <>
+      {model.lists.unlisted.map((one, index) => (
+        <Notice
+          key={index}
+          tone="warning"
+          label={trans.__('Not listed:')}
+          what={said(one.what)}
+          why={said(one.why)}
+          fix={said(one.fix)}
+          code={one.code}
+        />
+      ))}
+    </>
   );
 }
 

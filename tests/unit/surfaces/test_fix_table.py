@@ -5,7 +5,7 @@ The panel's half is checked by labextension/src/tests/fixes.test.ts.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
 from pathlib import Path
@@ -27,9 +27,9 @@ def _name(row):
 @pytest.fixture(scope="module")
 def told():
     """Code, what and fix of every finding and error as the source has them, `…` for what it fills in."""
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "docs"))
+        generate = importlib.import_module("generate")
     sources = (ROOT / "jupyter_containerize").rglob("*.py")
     return {row for path in sources for row in generate.rows_of(path)}
 
