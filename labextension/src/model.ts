@@ -96,7 +96,16 @@ export class ContainerizeModel implements IContainerize {
   }
 
   get readiness(): Readiness {
-    return readiness(this.notebook, this.services.contents);
+    return readiness(this.notebook, this.services.contents, this.status?.gateway);
+  }
+
+  /** Whether a build can begin: there is a notebook for it, and its kernel is not just coming. */
+  get possible(): boolean {
+    const { kind, expression } = this.choices;
+    return (
+      !['no-notebook', 'not-python', 'elsewhere', 'starting'].includes(this.readiness.is) &&
+      (kind === 'training' || expression !== '')
+    );
   }
 
   get work(): Work | null {
@@ -159,18 +168,19 @@ export class ContainerizeModel implements IContainerize {
 
   // -- doing ------------------------------------------------------------------------------
 
-  async build(): Promise<void> {
+  /** Build the notebook in front: of what its kernel has, or, `anew`, run in a new kernel. */
+  async build(anew = false): Promise<void> {
     this.view = 'build';
     const { kind, expression, packages, run, verify, rtol } = this.choices;
     if (kind === 'inference') {
-      await this.begin('serve', { expression, packages, run, detach: true });
+      await this.begin('serve', { expression, packages, run, detach: true }, anew);
     } else {
-      await this.begin('build', { run, verify, rtol });
+      await this.begin('build', { run, verify, rtol }, anew);
     }
   }
 
-  async plan(): Promise<void> {
-    await this.begin('plan', {});
+  async plan(anew = false): Promise<void> {
+    await this.begin('plan', {}, anew);
   }
 
   /** Stop what goes on: for the notebook in front, if nothing else is named. */
@@ -204,7 +214,7 @@ export class ContainerizeModel implements IContainerize {
 
   // -- inside -----------------------------------------------------------------------------
 
-  private async begin(command: string, options: object): Promise<void> {
+  private async begin(command: string, options: object, anew: boolean): Promise<void> {
     const panel = this.notebook;
     if (panel === null) {
       this.alter();
@@ -216,7 +226,7 @@ export class ContainerizeModel implements IContainerize {
       options: { ...options, ...optionsOf(this.choices, kernel) },
       notebook: {
         path,
-        kernel: kernelOf(this.readiness),
+        kernel: anew ? '' : kernelOf(this.readiness),
         content: panel.context.model.toJSON()
       }
     }));
@@ -230,6 +240,11 @@ export class ContainerizeModel implements IContainerize {
       panel.sessionContext.statusChanged.connect(alter);
       panel.sessionContext.kernelChanged.connect(alter);
       panel.sessionContext.connectionStatusChanged.connect(alter);
+      panel.sessionContext.sessionChanged.connect((_, { newValue }) => {
+        newValue?.pendingInput.connect(alter);
+        this.alter();
+      });
+      panel.sessionContext.session?.pendingInput.connect(alter);
       panel.context.pathChanged.connect(alter);
       void panel.sessionContext.ready.then(alter);
     }

@@ -204,6 +204,8 @@ export interface ClusterContext {
 
 export interface Status {
   version: string;
+  /** Whether the server passes kernels through to another machine. */
+  gateway: boolean;
   api: number;
   commands: string[];
   problem: Problem | null;

@@ -1,12 +1,10 @@
-"""The side panel where things run elsewhere: in a cluster, on a gateway; and where a kernel stays dead."""
+"""The side panel where things run elsewhere: in a cluster."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 
@@ -32,14 +30,13 @@ def cluster(fake_cluster, kind_clusters, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def jupyter(browser, environment, panel_environment, side_panel, cluster):
-    """A server that knows the cluster, is set to run there, and lets dead kernels lie."""
+    """A server that knows the cluster, and is set to run there."""
     place = Path(tempfile.mkdtemp(prefix="containerize-places-"))
     with browser.front_end(
         panel_environment,
         place,
         kernel=environment("bare"),
         settings={"jupyter-containerize/panel": {"runtime": "kubernetes", "verify": False}},
-        arguments=["--KernelRestarter.restart_limit=0"],
         **cluster.variables,
     ) as started:
         yield started
@@ -77,16 +74,3 @@ def test_a_cluster_is_chosen_run_in_and_looked_into(browser, jupyter, panel, clu
     view.node.get_by_text("from a pod 42").wait_for()
     view.node.get_by_role("link", name="executed.ipynb").wait_for()
     assert job["metadata"]["namespace"] == "lab"
-
-
-def test_a_kernel_that_stays_dead_says_what_can_be_done(jupyter, panel):
-    view = panel()
-    jupyter.save("dead.ipynb", ["import os\nprint(os.getpid())"])
-    view.open(jupyter.address("dead.ipynb"))
-    view.tab.run(0)
-    output = view.tab.cell(0).locator(".jp-OutputArea-output")
-    os.kill(int(output.inner_text()), signal.SIGKILL)
-    dead = view.code("kernel-dead")
-    view.tab.shot("panel-kernel-dead")
-    assert dead.get_by_role("button", name="Restart the kernel and run all cells").is_visible()
-    assert view.button("build").is_enabled()

@@ -24,9 +24,10 @@ HERE = "sandbox"
 class Api:
     """Everything behind the routes, for one server and one store."""
 
-    def __init__(self, *, root: str, store: str = "") -> None:
+    def __init__(self, *, root: str, store: str = "", gateway: bool = False) -> None:
         self.root = Root(root)
         self.store = store
+        self.gateway = gateway
         self.logs = LogFiles()
         self._jobs: Jobs | None = None
 
@@ -50,7 +51,7 @@ class Api:
     # -- the server ---------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """Return versions, and what is wrong with the store if something is."""
+        """Return versions, where kernels run, and what is wrong with the store if something is."""
         problem = None
         try:
             _ = self.jobs
@@ -59,6 +60,7 @@ class Api:
         return {
             "version": __version__,
             "api": API_VERSION,
+            "gateway": self.gateway,
             "commands": list(commands.COMMANDS),
             "problem": problem,
         }

@@ -19,6 +19,7 @@ const trans = {
   __: (text: string, ...values: unknown[]) => text.replace(/%(\d)/g, (_, place) => String(values[Number(place) - 1]))
 } as unknown as TranslationBundle;
 let answer: (url: string, init: RequestInit) => Promise<Response>;
+let gateway = false;
 let asked: { url: string; body: unknown }[] = [];
 let sockets: FakeSocket[] = [];
 
@@ -66,7 +67,13 @@ function opened(path = 'a.ipynb'): ContainerizeModel {
     sessionContext: {
       isReady: true,
       ready: Promise.resolve(),
-      session: { kernel: { id: 'k1', name: 'python3', status: 'idle' } },
+      kernelDisplayStatus: 'idle',
+      prevKernelName: 'python3',
+      session: {
+        kernel: { id: 'k1', name: 'python3', status: 'idle', connectionStatus: 'connected' },
+        pendingInput: signal
+      },
+      sessionChanged: signal,
       specsManager: { specs: { kernelspecs: { python3: { language: 'python' } } } },
       statusChanged: signal,
       kernelChanged: signal,
@@ -94,6 +101,7 @@ function opened(path = 'a.ipynb'): ContainerizeModel {
 beforeEach(() => {
   asked = [];
   sockets = [];
+  gateway = false;
   answer = (url, init) => {
     asked.push({ url, body: JSON.parse((init.body as string | undefined) ?? 'null') });
     if (init.method === 'POST') {
@@ -103,7 +111,7 @@ beforeEach(() => {
       return json({ jobs: [] });
     }
     if (url.endsWith('/status')) {
-      return json({ version: '1', api: 1, commands: ['build'], problem: null });
+      return json({ version: '1', gateway, api: 1, commands: ['build'], problem: null });
     }
     return json({ images: [], runs: [], runtimes: [], suits: {} });
   };
@@ -121,6 +129,18 @@ describe('a build', () => {
       command: 'build',
       notebook: { path: 'a.ipynb', kernel: 'k1', content: { cells: ['not saved'] } }
     });
+  });
+
+  it('is run in a new kernel where that is asked for, or where the server cannot see the kernel', async () => {
+    const model = opened();
+    const kernel = (): unknown => asked.find(one => one.body !== null)?.body;
+    await model.build(true);
+    expect(kernel()).toMatchObject({ notebook: { kernel: '' } });
+    asked = [];
+    gateway = true;
+    await model.start();
+    await model.plan();
+    expect(kernel()).toMatchObject({ command: 'plan', notebook: { kernel: '' } });
   });
 
   it('follows its events to the end', async () => {
