@@ -42,7 +42,12 @@ export class ContainerizeModel implements IContainerize {
     this.stream = new EventStream(services.serverSettings);
     this.works = new Works(this.client, this.stream, trans, alter);
     this.lists = new Lists(this.client, trans, alter);
-    this.stream.news.connect((_, news) => void this.lists.hear(news.changed ?? []));
+    this.stream.news.connect((_, { changed = [] }) => {
+      void this.lists.hear(changed);
+      if (changed.includes('jobs')) {
+        void this.lists.attempt(() => this.findJobs());
+      }
+    });
     this.stream.connection.connect((_, connected) => {
       if (connected && !this.connected) {
         void this.start();
@@ -91,8 +96,7 @@ export class ContainerizeModel implements IContainerize {
 
   /** The path of the notebook in front as the server has it, "" without one. */
   get path(): string {
-    const panel = this.notebook;
-    return panel ? this.services.contents.localPath(panel.context.path) : '';
+    return this.notebook ? this.pathOf(this.notebook) : '';
   }
 
   get readiness(): Readiness {
@@ -214,6 +218,27 @@ export class ContainerizeModel implements IContainerize {
 
   // -- inside -----------------------------------------------------------------------------
 
+  /** Take up what was started elsewhere: in another window, or by who shares the server. */
+  private async findJobs(): Promise<void> {
+    const { jobs } = await this.client.get<{ jobs: Job[] }>(['jobs']);
+    this.works.adopt(jobs.filter(job => job.state === 'running'));
+  }
+
+  private pathOf(panel: NotebookPanel): string {
+    return this.services.contents.localPath(panel.context.path);
+  }
+
+  /** What belongs to a notebook goes with it when it is renamed. */
+  private rename(from: string, to: string): void {
+    const chosen = this.chosen.get(from);
+    if (chosen !== undefined) {
+      this.chosen.delete(from);
+      this.chosen.set(to, chosen);
+    }
+    this.works.rename(from, to);
+    this.alter();
+  }
+
   private async begin(command: string, options: object, anew: boolean): Promise<void> {
     const panel = this.notebook;
     if (panel === null) {
@@ -245,7 +270,11 @@ export class ContainerizeModel implements IContainerize {
         this.alter();
       });
       panel.sessionContext.session?.pendingInput.connect(alter);
-      panel.context.pathChanged.connect(alter);
+      let path = this.pathOf(panel);
+      panel.context.pathChanged.connect(() => {
+        this.rename(path, this.pathOf(panel));
+        path = this.pathOf(panel);
+      });
       void panel.sessionContext.ready.then(alter);
     }
     this.alter();

@@ -3,11 +3,9 @@
 import { SplitPanel, type SplitLayout, type Widget } from '@lumino/widgets';
 
 export const COMFORTABLE_PX = 340;
-/** Of the window, the most that the panel takes by itself. */
-const MOST = 0.4;
-
 /**
- * Move the edge of the side area that a widget is in until the widget is comfortably wide.
+ * Move the edge of the side area that a widget is in until the widget is comfortably wide, or as wide as
+ * what is on the other side of the edge.
  *
  * As if the user had dragged it: the width is kept with the layout, and can be made smaller again.
  */
@@ -20,13 +18,14 @@ export function widen(widget: Widget, wantedPx = COMFORTABLE_PX): void {
   if (columns === null || !isColumns(columns)) {
     return;
   }
+  const index = columns.widgets.indexOf(area);
+  const edge = index === 0 ? 0 : index - 1;
+  const beside = columns.widgets[index === 0 ? 1 : edge]?.node.offsetWidth ?? 0;
   const width = widget.node.offsetWidth;
-  const missing = Math.min(wantedPx, MOST * columns.node.offsetWidth) - width;
+  const missing = Math.min(wantedPx - width, (beside - width) / 2);
   if (width === 0 || missing <= 0) {
     return; // not shown, or wide enough
   }
-  const index = columns.widgets.indexOf(area);
-  const edge = index === 0 ? 0 : index - 1;
   const handle = columns.handles[edge];
   if (handle !== undefined) {
     const to = handle.offsetLeft + (index === 0 ? missing : -missing);

@@ -360,7 +360,7 @@ def test_notebook_7(jupyter, panel):
 
 def test_no_view_has_a_barrier_in_either_theme_and_the_keyboard_suffices(browser, jupyter, panel):
     """Every view, narrow, with things in it, through axe; screenshots are kept to look at."""
-    view = panel(width=900)
+    view = panel(width=1200)
     view.open(quick(jupyter, "views.ipynb", "import random\nprint(random.random())"))
     view.tab.until(lambda: view.width() > 320, "it opens wide enough to be read")
     view.tab.shot("panel-opened")

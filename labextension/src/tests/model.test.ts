@@ -20,6 +20,8 @@ const trans = {
 } as unknown as TranslationBundle;
 let answer: (url: string, init: RequestInit) => Promise<Response>;
 let gateway = false;
+/** Renames of the notebook: its new path. */
+let renames: Signal<{ path: string }, void>;
 let asked: { url: string; body: unknown }[] = [];
 let sockets: FakeSocket[] = [];
 
@@ -61,9 +63,10 @@ const JOB: Job = {
 /** A notebook that is in front, and a model over it. */
 function opened(path = 'a.ipynb'): ContainerizeModel {
   const signal = { connect: (): boolean => true };
+  renames = new Signal<{ path: string }, void>({ path });
   const notebook = {
     isDisposed: false,
-    context: { path, pathChanged: signal, model: { toJSON: () => ({ cells: ['not saved'] }) } },
+    context: { path, pathChanged: renames, model: { toJSON: () => ({ cells: ['not saved'] }) } },
     sessionContext: {
       isReady: true,
       ready: Promise.resolve(),
@@ -189,6 +192,37 @@ describe('a build', () => {
     await model.start();
     expect(model.work?.phase).toBe('running');
     expect(model.work?.job?.id).toBe(JOB.id);
+  });
+
+  it('goes on under the new name of a notebook that is renamed meanwhile', async () => {
+    const model = opened();
+    model.listen();
+    model.choose({ verify: false });
+    await model.build();
+    Object.assign(model.notebook?.context ?? {}, { path: 'folder/b.ipynb' });
+    renames.emit();
+    expect(model.path).toBe('folder/b.ipynb');
+    expect(model.work?.job?.id).toBe(JOB.id);
+    expect(model.choices.verify).toBe(false);
+    sockets[0]?.tell({ job: JOB.id, after: 9, events: [], ended: { ...JOB, state: 'lost' } });
+    expect(model.work?.phase).toBe('ended');
+    expect(model.works.get('a.ipynb')).toBeNull();
+  });
+
+  it('that is started in another window is taken up, and not when this one has just asked for it', async () => {
+    const before = answer;
+    answer = (url, init) =>
+      url.endsWith('/jobs') && init.method !== 'POST' ? json({ jobs: [JOB] }) : before(url, init);
+    const model = opened();
+    model.listen();
+    sockets[0]?.tell({ changed: ['jobs'] });
+    await vi.waitFor(() => expect(model.work?.job?.id).toBe(JOB.id));
+    const other = opened();
+    const done = other.build();
+    other.works.adopt([JOB]);
+    expect(other.work?.job).toBeNull();
+    await done;
+    expect(other.work?.phase).toBe('running');
   });
 
   it('that the server refuses ends with its reason', async () => {
