@@ -3,7 +3,16 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { reaches } from './choices';
 import type { Client } from './request';
-import type { ClusterContext, Doctor, Finding, ImageRow, Problem, RunRow, View } from './types';
+import type {
+  ClusterContext,
+  Doctor,
+  Finding,
+  Forms,
+  ImageRow,
+  Problem,
+  RunRow,
+  View
+} from './types';
 import { problemIn } from './work';
 
 export class Lists {
@@ -15,6 +24,8 @@ export class Lists {
   looking = false;
   doctor: Doctor | null = null;
   contexts: ClusterContext[] | null = null;
+  /** What can be asked for by a form, by command. */
+  forms: Forms | null = null;
   private finding: Promise<void> | null = null;
   /** What went wrong last. */
   problem: Problem | null = null;
@@ -36,6 +47,9 @@ export class Lists {
       }
       if ((view === 'build' || view === 'cluster') && this.doctor === null) {
         this.doctor = await this.client.get<Doctor>(['doctor']);
+      }
+      if ((view === 'build' || view === 'images') && this.forms === null) {
+        this.forms = await this.client.get<Forms>(['forms']);
       }
       if (view === 'cluster' && this.contexts === null && reaches(this.doctor, 'kubernetes')) {
         this.contexts = (await this.client.get<{ contexts: ClusterContext[] }>(['contexts'])).contexts;

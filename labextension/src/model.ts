@@ -4,7 +4,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal, type ISignal } from '@lumino/signaling';
-import { chosenBy, DEFAULT_CHOICES, optionsOf, type Choices } from './choices';
+import { answersTo, chosenBy, DEFAULT_CHOICES, optionsOf, type Answers, type Choices } from './choices';
 import { kernelOf, readiness, type Readiness } from './kernel';
 import { Lists } from './lists';
 import { Client, EventStream } from './request';
@@ -195,8 +195,20 @@ export class ContainerizeModel implements IContainerize {
   }
 
   /** Start a command about an image or a run ("" for the whole store) as a job of its own. */
-  async command(command: string, about: string, options: object, title: string): Promise<void> {
-    await this.works.start(fresh(command, { about, title }), () => ({ options }));
+  async command(
+    command: string,
+    about: string,
+    options: object,
+    title: string,
+    answers: Answers = {}
+  ): Promise<void> {
+    const form = this.answersTo(command, answers);
+    await this.works.start(fresh(command, { about, title }), () => ({ options, form }));
+  }
+
+  /** Return those answers that a command's form asks for. */
+  answersTo(command: string, answers: Answers): Answers {
+    return answersTo(this.lists.forms?.[command] ?? [], answers);
   }
 
   /** Look into a place in a cluster, and use it from now on. */
@@ -249,6 +261,7 @@ export class ContainerizeModel implements IContainerize {
     const kernel = panel.sessionContext.session?.kernel?.name ?? '';
     await this.works.start(fresh(command, { notebook: path }), () => ({
       options: { ...options, ...optionsOf(this.choices, kernel) },
+      form: this.answersTo(command, this.choices.answers),
       notebook: {
         path,
         kernel: anew ? '' : kernelOf(this.readiness),

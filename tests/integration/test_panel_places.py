@@ -18,7 +18,7 @@ def cluster(fake_cluster, kind_clusters, tmp_path_factory):
     """An API server of our own whose pods are real processes, named `near` and, elsewhere, `kind-test`."""
     folder = tmp_path_factory.mktemp("cluster")
     with fake_cluster.FakeCluster(namespaces=("default", "lab", "team-a")) as fake:
-        found = kind_clusters.KindCluster(fake, fake_cluster, folder)
+        found = kind_clusters.KindCluster(fake, fake_cluster, folder, networked=True)
         document = json.loads(found.kubeconfig.read_text())
         first = document["contexts"][0]
         document["contexts"].append(
@@ -74,3 +74,38 @@ def test_a_cluster_is_chosen_run_in_and_looked_into(browser, jupyter, panel, clu
     view.node.get_by_text("from a pod 42").wait_for()
     view.node.get_by_role("link", name="executed.ipynb").wait_for()
     assert job["metadata"]["namespace"] == "lab"
+
+
+def test_a_service_in_a_cluster_is_scaled_updated_and_rolled_back(jupyter, panel, cluster):
+    view = panel()
+    jupyter.save("grows.ipynb", ["def grow(x: float) -> float:\n    return 2 * x"])
+    view.open(jupyter.address("grows.ipynb"))
+    view.view("Notebook")
+    view.node.get_by_label("Serves a model").click()
+    view.node.get_by_label(re.compile("name in the notebook")).fill("grow")
+    view.view("Build")
+    options = view.node.locator('[data-code="options"]')
+    options.locator("summary").click()
+    options.locator('[data-option="--replicas"] input').fill("1")
+    view.build()
+    view.button("show-run").click(timeout=400_000)
+    deployment = cluster.fake.one("deployments", "default")
+    assert deployment["spec"]["replicas"] == 1
+
+    def act(name, done):
+        view.button(name).click()
+        dialog = view.page.locator(".jp-Dialog")
+        if name == "scale":
+            dialog.locator("input").fill("2")
+        if name == "update":
+            dialog.locator("select").select_option(index=0)
+        dialog.locator(".jp-mod-accept").click()
+        view.code(done, timeout=400_000)
+
+    act("scale", "scale-done")
+    assert cluster.fake.one("deployments", "default")["spec"]["replicas"] == 2
+    act("update", "update-done")
+    act("rollback", "rollback-done")
+    view.tab.shot("panel-cluster-service")
+    view.button("stop").click()
+    view.node.locator("[data-run] .jp-mod-stopped").first.wait_for()

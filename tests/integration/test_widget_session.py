@@ -373,3 +373,46 @@ def test_a_function_becomes_a_service_that_the_form_asks(tmp_path):
     assert told["refused"][0] in (400, 422)
     assert "x" in told["refused"][1]
     assert told["stopped"] == ["stopped", "Start the service"]
+
+
+def fields_of(widget):
+    """The fields that can be filled in, by their label."""
+    if widget.layout.display == "none":
+        return {}
+    own = {widget.description: widget} if hasattr(widget, "value") and widget.description else {}
+    for child in getattr(widget, "children", ()):
+        own.update(fields_of(child))
+    return own
+
+
+def test_further_options_are_fields_that_the_next_commands_heed(session, view, tmp_path):
+    live = session("print('hello')")
+    shown = view(live)
+    assert "Memory" not in fields_of(shown.root)
+    shown.options.toggle.click()
+    drawn(shown)
+    form = fields_of(shown.root)
+    assert {"Tag", "Base", "Memory", "Include", "Slim"} <= form.keys()
+    assert "Replicas" not in form, "of clusters only where a cluster is to run it"
+    (tmp_path / "more.txt").touch()
+    form["Tag"].value = "mine:2"
+    form["Slim"].value = True
+    form["Include"].value = f"{tmp_path}/more.txt\n"
+    form["Memory"].value = "much"
+    drawn(shown)
+    assert shown.options.toggle.description == "More options (4 given)"
+    live.look()
+    assert done(live).error is None, "a plan has no runs"
+    live.build()
+    assert done(live).error["code"] == "usage"
+    assert "512M" in drawn(shown)
+    form["Memory"].value = "600M"
+    live.build()
+    assert done(live).image["names"] == ["mine:2"]
+    assert any(one["path"].endswith("more.txt") for one in live.plan["files"])
+    live.start_run()
+    assert done(live).verdict["state"] == "verified"
+    form["Runtime"].value = "kubernetes"
+    drawn(shown)
+    assert "Replicas" in fields_of(shown.root)
+    assert "--tag=mine:2" in live.command

@@ -11,6 +11,7 @@ from ...errors import ContainerizeError
 from ...model.codec import from_json, to_json
 from ...model.event import Emit, Event, Failed, FindingRaised, Result, ignore
 from ...model.request import REQUESTS
+from ..forms import FORMS, Answer, fields
 from . import commands, outputs
 from .jobs import Jobs
 from .log_file import LogFiles
@@ -72,10 +73,21 @@ class Api:
 
     # -- jobs ---------------------------------------------------------------------------
 
+    def forms(self) -> dict[str, Any]:
+        """Return the options of each command that has a form, as its fields."""
+        return {name: [to_json(field) for field in fields(name)] for name in FORMS}
+
     def start(
-        self, command: str, options: dict[str, Any], notebook: Mapping[str, Any] | None = None
+        self,
+        command: str,
+        options: dict[str, Any],
+        notebook: Mapping[str, Any] | None = None,
+        form: Mapping[str, Answer] | None = None,
     ) -> dict[str, Any]:
-        """Start a job. Errors: `unknown-command`, `bad-request`, `outside-root`."""
+        """Start a job; `form` are further options, as `forms` has them.
+
+        Errors: `unknown-command`, `bad-request`, `outside-root`, those of the command line.
+        """
         known = commands.COMMANDS.get(command)
         ours: dict[str, Any] = {"store": self.store}
         shown = ""
@@ -92,6 +104,7 @@ class Api:
                 "front_end": notebook.get("content"),
                 "connection": notebook.get("connection", ""),
             }
+        options = commands.filled(command, options, form or {}, root=self.root)
         request = commands.parse(command, options, root=self.root, ours=ours)
         about = getattr(request, "run", "")  # of a build it says whether to run
         return self.jobs.start(
