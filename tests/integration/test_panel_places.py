@@ -76,6 +76,12 @@ def test_a_cluster_is_chosen_run_in_and_looked_into(browser, jupyter, panel, clu
     assert job["metadata"]["namespace"] == "lab"
 
 
+def served(cluster):
+    """The image that a deployment's pods are to have."""
+    deployment = cluster.fake.one("deployments", "default")
+    return deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
 def test_a_service_in_a_cluster_is_scaled_updated_and_rolled_back(jupyter, panel, cluster):
     view = panel()
     jupyter.save("grows.ipynb", ["def grow(x: float) -> float:\n    return 2 * x"])
@@ -104,8 +110,19 @@ def test_a_service_in_a_cluster_is_scaled_updated_and_rolled_back(jupyter, panel
 
     act("scale", "scale-done")
     assert cluster.fake.one("deployments", "default")["spec"]["replicas"] == 2
+    view.view("Build")
+    view.tab.cell(0).locator(".cm-content").click()
+    view.page.keyboard.press("Control+End")
+    view.page.keyboard.type(" + 1")
+    view.node.get_by_label("Run the image").uncheck()
+    view.build()
+    view.code("built", timeout=400_000)
+    view.view("Runs")
+    first = served(cluster)
     act("update", "update-done")
+    assert served(cluster) != first
     act("rollback", "rollback-done")
+    assert served(cluster) == first
     view.tab.shot("panel-cluster-service")
     view.button("stop").click()
     view.node.locator("[data-run] .jp-mod-stopped").first.wait_for()
