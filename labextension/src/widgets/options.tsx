@@ -2,6 +2,7 @@
 
 import * as React from 'react';
 import { says, type Answer, type Answers } from '../choices';
+import { said } from '../said';
 import type { FormField } from '../types';
 import type { ViewProps } from './common';
 
@@ -65,11 +66,11 @@ function FieldOf(props: {
           aria-describedby={id}
           onChange={event => change(event.target.checked)}
         />
-        {field.label}
+        {said(field.label)}
       </label>
     ) : (
       <label className="jp-Containerize-parameter">
-        <span>{field.label}</span>
+        <span>{said(field.label)}</span>
         <Written {...props} help={id} />
       </label>
     );
@@ -77,7 +78,7 @@ function FieldOf(props: {
     <div className="jp-Containerize-option" data-option={field.option}>
       {control}
       <p id={id} className="jp-Containerize-dim">
-        {field.help}
+        {said(field.help)}
       </p>
     </div>
   );
