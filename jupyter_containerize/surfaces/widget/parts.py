@@ -52,14 +52,17 @@ def area(name: str, *, rows: int = 8) -> w.Textarea:
     )
 
 
-def choice(name: str) -> w.Dropdown:
-    """Return a list to choose from with its name before it."""
+def choice(name: str) -> w.Combobox:
+    """Return a line for text that offers what could be written; its value comes when it is left.
+
+    No list to choose from: with the focus there, JupyterLab takes arrows and letters for its own.
+    """
     return _heard(
-        w.Dropdown(
-            options=[],
+        w.Combobox(
             description=name,
+            continuous_update=False,
             style={"description_width": "initial"},
-            layout=w.Layout(width="auto", max_width="100%"),
+            layout=w.Layout(width="420px", max_width="100%"),
         )
     )
 
