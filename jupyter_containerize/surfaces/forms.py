@@ -36,6 +36,26 @@ _NEVER = frozenset(
     {"--help", "--store", "--json", "--run", "--verify", "--detach", "--object", "--mark-cell"}
     | {"--kubernetes", "--helm", "--dockerfile"}
 )
+#: Names that say too little, or are no words, for who has not typed them.
+_LABELS = {
+    "--tag": "Name",
+    "--pull": "Newest base",
+    "--no-execute": "Do not run the cells",
+    "--env": "Variables",
+    "--to": "Engine",
+    "--cpus": "CPUs",
+    "--gpus": "GPUs",
+    "--timeout": "Time limit",
+    "--cell-timeout": "Time limit of a cell",
+    "--rtol": "Tolerance",
+    "--keep": "Outputs wait for",
+    "--ttl": "Ended runs stay for",
+    "--gpu-resource": "GPU resource",
+    "--as": "Kind of object",
+    "--name": "Service's name",
+    "--target-cpu": "Target CPU",
+    "--target-rps": "Target requests",
+}
 _OF_RUNS = ("run", "verify", "export")
 
 
@@ -134,7 +154,7 @@ def _field(action: argparse.Action, part: str) -> Field:
         kind = "choice"
     elif isinstance(action.default, list):
         kind = "many"
-    name = option.removeprefix("--").replace("-", " ")
+    name = _LABELS.get(option, option.removeprefix("--").replace("-", " "))
     return Field(
         option=option,
         label=name[0].upper() + name[1:],

@@ -403,10 +403,10 @@ def test_further_options_are_fields_that_the_next_commands_heed(session, view, t
     shown.options.toggle.click()
     drawn(shown)
     form = fields_of(shown.root)
-    assert {"Tag", "Base", "Memory", "Include", "Slim"} <= form.keys()
+    assert {"Name", "Base", "Memory", "Include", "Slim"} <= form.keys()
     assert "Replicas" not in form, "of clusters only where a cluster is to run it"
     (tmp_path / "more.txt").touch()
-    form["Tag"].value = "mine:2"
+    form["Name"].value = "mine:2"
     form["Slim"].value = True
     form["Include"].value = f"{tmp_path}/more.txt\n"
     form["Memory"].value = "much"

@@ -13,6 +13,7 @@ from .session import Session
 
 _TITLES = {"image": "The image", "run": "Its runs", "cluster": "In a cluster"}
 _CLUSTER = "kubernetes"
+_WIDTH, _LABEL_WIDTH = "380px", "140px"
 
 
 class Options:
@@ -22,7 +23,7 @@ class Options:
         self.session = session
         self.toggle = button("More options", self._turn, icon="sliders")
         self.form = w.VBox([], layout=hidden())
-        self.box = w.VBox([self.toggle, self.form], layout=w.Layout(margin="0 0 0 6px"))
+        self.box = w.VBox([w.HBox([self.toggle]), self.form], layout=w.Layout(margin="0 0 0 6px"))
         self._parts: dict[str, w.VBox] = {}
         self._command = ""
         self._open = False
@@ -70,4 +71,7 @@ class Options:
             self.session.answer(one.option, new.split("\n") if one.kind == "many" else new)
 
         made.observe(tell, "value")
-        return w.HBox([made, text(html.inline(one.help))], layout=w.Layout(flex_flow="row wrap"))
+        made.style.description_width = _LABEL_WIDTH
+        made.layout.width = _WIDTH
+        told = text(html.inline(one.help), margin="0 0 0 8px")
+        return w.HBox([made, told], layout=w.Layout(flex_flow="row wrap"))

@@ -83,7 +83,7 @@ def listed(name: str, options: Sequence[str], value: str) -> w.Dropdown:
 def lines(name: str, value: str, *, placeholder: str) -> w.Textarea:
     """Return room for texts, one a line, with its name before it."""
     made = area(name, rows=1)
-    made.value, made.placeholder, made.layout.width = value, placeholder, "320px"
+    made.value, made.placeholder = value, placeholder
     return made
 
 

@@ -39,6 +39,7 @@ def test_a_field_says_what_it_is():
     assert (slim.kind, slim.part) == ("flag", "image")
     assert (include.kind, include.help) == ("many", "put a file or folder into the image")
     assert replicas.part == "cluster"
+    assert fields["--cpus"].label == "CPUs"
     compiled = next(field for field in forms.fields("serve") if field.option == "--compile")
     assert (compiled.kind, compiled.choices) == ("choice", ("onnx",))
 
