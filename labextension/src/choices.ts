@@ -1,7 +1,6 @@
 /** What the user has chosen for a notebook: by hand, or by a button on a finding. */
 
 import type { Remedy } from './remedies';
-import type { Doctor, FormField } from './types';
 
 /** What the user has chosen for one notebook. */
 export interface Choices {
@@ -27,12 +26,7 @@ export interface Choices {
   allowErrors: boolean;
   rtol: number;
   parameters: Readonly<Record<string, string>>;
-  /** What else was answered, by the option's name. */
-  answers: Answers;
 }
-
-export type Answer = string | boolean | readonly string[];
-export type Answers = Readonly<Record<string, Answer>>;
 
 export const DEFAULT_CHOICES: Choices = {
   kind: 'training',
@@ -51,8 +45,7 @@ export const DEFAULT_CHOICES: Choices = {
   allowSecrets: [],
   allowErrors: false,
   rtol: 1e-6,
-  parameters: {},
-  answers: {}
+  parameters: {}
 };
 
 /** Return what a remedy changes in choices, null when it is no choice. */
@@ -101,19 +94,6 @@ export function optionsOf(choices: Choices, kernel: string): object {
   };
 }
 
-/** Return those answers that say something and that a command's form asks for. */
-export function answersTo(fields: readonly FormField[], answers: Answers): Answers {
-  const asked = new Set(fields.map(field => field.option));
-  return Object.fromEntries(
-    Object.entries(answers).filter(([option, answer]) => asked.has(option) && says(answer))
-  );
-}
-
-/** Whether an answer differs from none. */
-export function says(answer: Answer | undefined): boolean {
-  return typeof answer === 'object' ? answer.some(text => text.trim() !== '') : !!answer;
-}
-
 /** Return where in which cluster, as an option of requests about runs. */
 export function clusterOf(choices: Choices): object {
   const { context, namespace, registry } = choices;
@@ -122,9 +102,4 @@ export function clusterOf(choices: Choices): object {
 
 function added(list: readonly string[], item: string): readonly string[] {
   return list.includes(item) ? list : [...list, item];
-}
-
-/** Whether a way of running images works here. */
-export function reaches(doctor: Doctor | null, runtime: string): boolean {
-  return doctor?.runtimes.some(check => check.works && check.name.split('/')[0] === runtime) ?? false;
 }

@@ -1,5 +1,7 @@
 /** Numbers as people read them. */
 
+import { pageLanguage } from './said';
+
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
 /** Return bytes in units of 1000, with three digits: `1.29 GB`. */
@@ -29,8 +31,8 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** Return how long ago something was, in the words of the browser's language. */
-export function age(then: number, now: number, locale?: string): string {
+/** Return how long ago something was, in the words of the page's language. */
+export function age(then: number, now: number, locale = pageLanguage()): string {
   const words = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'narrow' });
   const seconds = Math.max(0, now - then);
   const scales: [number, Intl.RelativeTimeFormatUnit][] = [

@@ -1,18 +1,8 @@
 /** What the server lists, as last asked for: images, runs, what works here, clusters. */
 
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { reaches } from './choices';
 import type { Client } from './request';
-import type {
-  ClusterContext,
-  Doctor,
-  Finding,
-  Forms,
-  ImageRow,
-  Problem,
-  RunRow,
-  View
-} from './types';
+import type { ClusterContext, Doctor, Finding, ImageRow, Problem, RunRow, View } from './types';
 import { problemIn } from './work';
 
 export class Lists {
@@ -20,12 +10,12 @@ export class Lists {
   runs: RunRow[] | null = null;
   /** What kept runs from being listed: a cluster that does not answer, a record that cannot be read. */
   unlisted: Finding[] = [];
+  /** A cluster that was looked into has answered, though the current context's may not. */
+  reached = false;
   /** A place in a cluster is being looked into, which takes a while if nobody answers. */
   looking = false;
   doctor: Doctor | null = null;
   contexts: ClusterContext[] | null = null;
-  /** What can be asked for by a form, by command. */
-  forms: Forms | null = null;
   private finding: Promise<void> | null = null;
   /** What went wrong last. */
   problem: Problem | null = null;
@@ -48,11 +38,11 @@ export class Lists {
       if ((view === 'build' || view === 'cluster') && this.doctor === null) {
         this.doctor = await this.client.get<Doctor>(['doctor']);
       }
-      if ((view === 'build' || view === 'images') && this.forms === null) {
-        this.forms = await this.client.get<Forms>(['forms']);
-      }
-      if (view === 'cluster' && this.contexts === null && reaches(this.doctor, 'kubernetes')) {
-        this.contexts = (await this.client.get<{ contexts: ClusterContext[] }>(['contexts'])).contexts;
+      if (view === 'cluster' && this.contexts === null) {
+        this.contexts = await this.client
+          .get<{ contexts: ClusterContext[] }>(['contexts'])
+          .then(found => found.contexts)
+          .catch(() => []); // there is no kubeconfig, which the doctor has told
       }
     });
   }
@@ -72,7 +62,14 @@ export class Lists {
     this.looking = true;
     this.problem = null;
     this.altered();
-    await this.attempt(() => this.findRuns({ context, namespace }).finally(() => (this.looking = false)));
+    await this.attempt(async () => {
+      try {
+        await this.findRuns({ context, namespace });
+        this.reached = true;
+      } finally {
+        this.looking = false;
+      }
+    });
   }
 
   /** See again what works here. */
@@ -91,6 +88,9 @@ export class Lists {
   async attempt<T>(action: () => Promise<T>): Promise<T | undefined> {
     try {
       const result = await action();
+      if (this.problem?.code === 'server-unreachable') {
+        this.problem = null; // it answers again
+      }
       this.altered();
       return result;
     } catch (error) {

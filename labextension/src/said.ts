@@ -16,6 +16,7 @@ interface Said {
   text: string;
 }
 
+const PLACES = Array.from({ length: 9 }, (_, index) => `%${index + 1}`);
 const HOLE = /%\d+/;
 /** A number of things: of texts that merely end so it is not said. */
 const COUNT = /^%1 \w+$/;
@@ -27,23 +28,28 @@ const NUMBERS = /^\d+(?:(?:, | and )\d+)+$/;
 const MOST_KEPT = 5000;
 
 let known: readonly Saying[] = [];
-let language = 'en';
+let language: string | undefined = 'en';
 const kept = new Map<string, string>();
 
 /** Load the sayings in a language; in English there is nothing to load. A page has one language. */
 export async function learn(trans: TranslationBundle, languageCode: string): Promise<void> {
   kept.clear();
   known = [];
-  language = languageCode;
+  language = wellFormed(languageCode);
   if (/^en\b/.test(languageCode)) {
     return;
   }
   const { sayings } = await import('./sayings');
   const templates = sayings({ __: text => text, _p: (_, text) => text });
-  const translations = sayings(trans);
+  const translations = sayings(unfilled(trans));
   known = templates
     .map((template, index) => sayingOf(template, translations[index] ?? template))
     .sort((a, b) => b.weight - a.weight);
+}
+
+/** The page's language, as `Intl` takes it; undefined is the browser's. */
+export function pageLanguage(): string | undefined {
+  return language;
 }
 
 /** Return a text of Python's in the page's language; what is not known stays as it is. */
@@ -60,6 +66,22 @@ export function said(text: string): string {
     kept.set(text, found);
   }
   return found;
+}
+
+/** Return a translator that leaves the places of values in what it gives. */
+function unfilled(bundle: TranslationBundle): Pick<TranslationBundle, '__' | '_p'> {
+  return {
+    __: text => bundle.gettext(text, ...PLACES),
+    _p: (context, text) => bundle.pgettext(context, text, ...PLACES)
+  };
+}
+
+function wellFormed(languageCode: string): string | undefined {
+  try {
+    return Intl.getCanonicalLocales(languageCode)[0];
+  } catch {
+    return undefined; // language packs are named as their makers like
+  }
 }
 
 function sayingOf(template: string, translated: string): Saying {

@@ -35,6 +35,15 @@ def answer(view, text=None, button="Ok"):
     shown.wait_for_element_state("hidden")  # another may follow
 
 
+def catalogues(view):
+    """Collect the addresses of catalogues of sentences that a page loads from now on."""
+    static = Path(__file__).parents[2] / "jupyter_containerize" / "labextension" / "static"
+    (name,) = (one.name for one in static.glob("*.js") if "The kernel died." in one.read_text())
+    loaded = []
+    view.page.on("request", lambda asked: name in asked.url and loaded.append(asked.url))
+    return loaded
+
+
 def by_command_line(jupyter, environment, name, source):
     """Build an image in the same store as somebody who types would, of the same notebook otherwise."""
     path = jupyter.save(name, [source])
@@ -121,58 +130,6 @@ def test_images_are_compared_pushed_exported_run_and_deleted(
     view.tab.shot("panel-images-after")
 
 
-def option(view, name, value="on"):
-    """Answer one of the further options, as a person does who opens them first."""
-    options = view.node.locator('[data-code="options"]:visible')
-    if options.get_attribute("open") is None:
-        options.locator("summary").click()
-    field = options.locator(f'[data-option="--{name}"]')
-    if field.get_by_role("checkbox").count():
-        field.get_by_role("checkbox").check()
-    else:
-        field.locator("input, textarea").fill(value)
-
-
-def test_what_a_command_line_can_say_can_be_clicked(browser, jupyter, panel):
-    (jupyter.folder / "more.txt").write_text("more")
-    jupyter.save("asked.ipynb", [("size = 1", ["parameters"]), "print('size', size)"])
-    view = panel()
-    view.open(jupyter.address("asked.ipynb"))
-    view.view("Build")
-    option(view, "tag", "mine:2")
-    option(view, "slim")
-    option(view, "include", "more.txt")
-    option(view, "output", "oci-archive:asked.tar")
-    option(view, "memory", "much")
-    view.build()
-    assert "512M" in view.code("usage").inner_text()
-    option(view, "memory", "600M")
-    view.node.get_by_text("More options (5 given)").wait_for()
-    view.tab.shot("panel-options")
-    assert browser.barriers(view.tab, "#jupyter-containerize-panel") == []
-    view.build()
-    assert view.verdict() == "verified"
-    assert (jupyter.folder / "asked.tar").is_file()
-    record = json.loads((jupyter.store / "runs" / view.run_id() / "run.json").read_text())
-    assert record["spec"]["limits"]["memory_bytes"] == 600 << 20
-
-    view.view("Images")
-    image = view.node.get_by_role("region", name="Image mine:2")
-    inside = image.locator('[data-code="inside"]')
-    inside.locator("summary").click()
-    inside.get_by_role("combobox").select_option("files")
-    inside.get_by_text("more.txt").first.wait_for()
-    view.button("image-name").click()
-    answer(view, "mine:best")
-    view.code("tag-done").get_by_text(re.compile("mine:best")).wait_for()
-    view.button("image-check").click()
-    view.code("validate-done")
-    option(view, "parameter", "size=7")
-    view.button("image-run").click()
-    image.locator('[data-work="run"] [data-name="show-run"]').click()
-    view.node.get_by_text("size 7", exact=True).wait_for()
-
-
 #: A package that was installed from a folder of this machine.
 PACKAGE = {
     "straw/__init__.py": "length = 3\n",
@@ -203,6 +160,7 @@ def test_findings_are_cards_and_every_fix_is_a_button(jupyter, panel):
         file.truncate(120_000_000)
     jupyter.save("cards.ipynb", CELLS)
     view = panel()
+    loaded = catalogues(view)
     view.open(jupyter.address("cards.ipynb"))
     for number in range(3):
         view.tab.run(number)
@@ -250,3 +208,56 @@ def test_findings_are_cards_and_every_fix_is_a_button(jupyter, panel):
     changed.get_by_text(re.compile(r"^Changed since cards:latest .*1 cell$")).click()
     changed.get_by_text("Cell 5: changed").wait_for()
     view.tab.shot("panel-since")
+    assert loaded == [], "an English page needs no catalogue"
+
+
+@pytest.fixture
+def in_another_language(jupyter, panel_environment, language_pack):
+    """A page in the language of a pack of our own, which translates every text it is asked for."""
+    (packages,) = Path(panel_environment).parents[1].glob("lib/python*/site-packages")
+    language_pack.install(packages)
+    settings = jupyter.folder / ".home/.jupyter/lab/user-settings/@jupyterlab"
+    file = settings / "translation-extension" / "plugin.jupyterlab-settings"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"locale": language_pack.LOCALE}))
+    yield language_pack
+    file.unlink()
+
+
+def test_every_sentence_is_translated_and_buttons_do_what_they_did(
+    jupyter, panel, in_another_language
+):
+    """In every view, in a problem with its fix, and in what the doctor says."""
+    turned = in_another_language.turned
+
+    def english():
+        return view.node.evaluate(in_another_language.ENGLISH)
+
+    key = f"AKIA{'QYLPMN5HFIQR7XYA'}"
+    jupyter.save("languages.ipynb", ["import os\nprint(os.environ['REGION'])", f"key = '{key}'"])
+    view = panel()
+    loaded = catalogues(view)
+    view.open(jupyter.address("languages.ipynb"))
+    for number in range(2):
+        view.tab.run(number)
+    view.node.get_by_role("tab", name=turned("Notebook"), exact=True).click()
+    view.button("plan").click()
+    problem = view.node.locator('[data-code^="secret-"]')
+    problem.get_by_text(turned("It is no secret: allow it")).wait_for()
+    assert len(loaded) == 1
+    view.tab.shot("panel-language")
+    assert english() == []
+    problem.get_by_text(turned("It is no secret: allow it")).click()
+    view.button("plan").get_by_text(turned("Look again")).wait_for()
+    table = view.node.locator(".jp-Containerize-filter select")
+    table.wait_for()
+    for name in ("packages", "files", "libraries", "executables", "layers"):
+        table.select_option(name)
+        assert english() == [], name
+    for name in ("Build", "Images", "Runs", "Cluster"):
+        view.node.get_by_role("tab", name=turned(name), exact=True).click()
+        view.node.get_by_text(turned("Looking …")).first.wait_for(state="detached")
+        if name == "Build":
+            view.node.get_by_text(turned("Allowed: ")).wait_for()
+        view.tab.shot(f"panel-language-{name.lower()}")
+        assert english() == [], name

@@ -43,10 +43,8 @@ export const commands: JupyterFrontEndPlugin<void> = {
       icon: containerIcon,
       isEnabled: () => hasNotebook() && !atWork(),
       execute: async () => {
-        show(); // there it says why, where none is possible
-        if (model.possible) {
-          await model.build();
-        }
+        show();
+        await model.build();
       }
     });
     app.commands.addCommand(CommandIDs.plan, {

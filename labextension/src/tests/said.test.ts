@@ -1,9 +1,9 @@
 /** Sentences of Python's in a language of our own: what is given is turned, what varies is not. */
 
-import type { TranslationBundle } from '@jupyterlab/translation';
+import { Gettext } from '@jupyterlab/translation/lib/gettext';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { ofFinding } from '../remedies';
 import { learn, said } from '../said';
 import { sayings } from '../sayings';
@@ -18,10 +18,23 @@ function turned(text: string): string {
   return `«${text.replace(/[a-z]/g, letter => letter.toUpperCase())}»`;
 }
 
-const trans = {
-  __: turned,
-  _p: (_: string, text: string) => turned(text)
-} as unknown as TranslationBundle;
+/** JupyterLab's own translator, with the catalogue that a language pack would have. */
+vi.stubGlobal('document', { documentElement: { getAttribute: () => 'eo' } });
+const DOMAIN = 'jupyter_containerize';
+const CONTEXT_END = '\u0004';
+const trans = new Gettext({ domain: DOMAIN, locale: 'eo' });
+trans.loadJSON(
+  {
+    '': { language: 'eo', domain: DOMAIN, pluralForms: 'nplurals=2; plural=(n != 1);' },
+    ...Object.fromEntries(
+      sayings({ __: text => text, _p: (context, text) => context + CONTEXT_END + text }).map(key => [
+        key,
+        [turned(key.split(CONTEXT_END).at(-1) ?? '')]
+      ])
+    )
+  },
+  DOMAIN
+);
 
 describe('what Python said', () => {
   beforeAll(() => learn(trans, 'eo'));

@@ -19,9 +19,12 @@ export function ClusterView(props: ViewProps): React.ReactElement {
   const cluster = runtimeGroups(model.lists.doctor.runtimes).find(group => group.name === 'kubernetes');
   const runs = (model.lists.runs ?? []).filter(run => run.runtime === 'kubernetes');
   const check = cluster?.check;
+  const contexts = model.lists.contexts ?? [];
+  const current = contexts.find(one => one.current)?.name ?? '';
+  const isElsewhere = model.choices.context !== '' && model.choices.context !== current;
   return (
     <div className="jp-Containerize-view">
-      {check ? (
+      {isElsewhere ? null : check ? (
         <Notice
           tone={check.works ? 'good' : 'info'}
           label={check.works ? trans.__('Cluster:') : trans.__('No cluster:')}
@@ -34,7 +37,7 @@ export function ClusterView(props: ViewProps): React.ReactElement {
           what={trans.__('This version runs images on this machine only; clusters are not among its runtimes.')}
         />
       )}
-      {check?.works ? <Place {...props} /> : null}
+      {check?.works || contexts.length > 1 ? <Place {...props} /> : null}
       <div className="jp-Containerize-actions">
         <Button label={trans.__('Look again')} onClick={() => void model.lists.examine(model.view)} />
       </div>
