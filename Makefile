@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 DEMO := .envs/demo
 STORE ?= $(CURDIR)/.cache/demo-store
-WORKERS ?= auto
+# One more than processors: tests wait for engines, pages and limits as often as they work.
+WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 
 # uv installs much faster than pip, but knows only its own certificates unless told, and never
 # reads pip's configuration: where it cannot install, pip does.
@@ -117,8 +118,8 @@ environments: $(VENV)/.ready | debian
 	$(VENV)/bin/python tests/environments.py
 
 # Real engines, browsers and kernels on a busy machine: what fails is tried twice more, and listed.
-# In the order of their folders: the short modules of tests/unit come last and keep all workers
-# busy to the end.
+# Modules run in the order that tests/conftest.py gives them, the longest first and tests/unit
+# last: so all workers are busy to the end.
 unit: $(VENV)/.ready environments
 	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --reruns 2 -rR
 

@@ -16,8 +16,11 @@ from pathlib import Path
 
 from jupyter_containerize.model.plan import LayerKind
 from jupyter_containerize.model.reasons import ReasonKind
+from jupyter_containerize.surfaces.forms import FORMS, fields
 from jupyter_containerize.surfaces.server.commands import COMMANDS
 
+#: The fields of forms: options of the command line, with their help.
+_FIELDS = {field for command in FORMS for field in fields(command)}
 SOURCE = Path(__file__).parent.parent / "jupyter_containerize"
 CATALOGUE = SOURCE.parent / "labextension" / "src" / "sayings.ts"
 #: What people type or read elsewhere: the command line, the magic, the widget.
@@ -27,6 +30,7 @@ _PANEL = ("surfaces/server",)
 _WORDS = (
     *(kind.value for kind in LayerKind),
     *(command.title for command in COMMANDS.values()),
+    *(field.label for field in _FIELDS),
     *("cells", "code", "data", "failed", "outputs", "packages", "programs"),
 )
 _HOLE = "\0"
@@ -57,6 +61,7 @@ _MOST_LINES = 4
 def templates() -> tuple[str, ...]:
     """Return all templates, in the order of the alphabet."""
     found = {*_WORDS, *(f"{kind.value} %1" for kind in ReasonKind)}
+    found.update(field.help for field in _FIELDS)
     for path in sorted(SOURCE.rglob("*.py")):
         name = path.relative_to(SOURCE).as_posix()
         if name.startswith(_PANEL) or not name.startswith(_ELSEWHERE):

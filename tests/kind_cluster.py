@@ -17,12 +17,12 @@ cp "$last" "$KIND_STORE/$(date +%s%N).tar"
 class KindCluster:
     """A fake cluster of kind's kind: images are loaded into its node, whose pods are real processes.
 
-    `variables` are what a program needs to know it.
+    `variables` are what a program needs to know it; `networked`: its pods can be reached.
     """
 
-    def __init__(self, fake, kit, folder):
+    def __init__(self, fake, kit, folder, *, networked=False):
         self.fake, self.folder, self.images = fake, folder, {}
-        self.node = kit.ProcessNode(fake, self.images)
+        self.node = kit.ProcessNode(fake, self.images, networked=networked)
         self.kubeconfig = fake.kubeconfig(folder, context="kind-test")
         tools = folder / "tools"
         tools.mkdir()

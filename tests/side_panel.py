@@ -60,6 +60,34 @@ class Panel:
         self.page.keyboard.press("Escape")
         self.show()
 
+    def open_at_once(self, address):
+        """Go to a notebook whose kernel need not answer."""
+        self.page.goto(address)
+        self._settle()
+
+    def _settle(self):
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+        self.show()
+
+    def width(self):
+        return self.node.evaluate("element => element.offsetWidth")
+
+    def narrow(self):
+        """Make it as narrow as it can be, as a user does: by its edge."""
+        box = self.node.bounding_box()
+        self.page.mouse.move(box["x"] - 1, box["y"] + 300)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + box["width"], box["y"] + 300, steps=5)
+        self.page.mouse.up()
+        self.tab.until(lambda: self.width() < 280, "its edge was moved")
+
+    def cut(self):
+        """How many pixels of the view do not fit into its width."""
+        return self.node.locator('[role="tabpanel"]').evaluate(
+            "element => element.scrollWidth - element.clientWidth"
+        )
+
     def show(self):
         if not self.node.is_visible():
             self.page.keyboard.press("Control+Alt+k")
@@ -68,9 +96,7 @@ class Panel:
     def reload(self):
         """Reload the page. JupyterLab remembers a moment later that the panel was open, or not yet."""
         self.page.reload()
-        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
-        self.show()
+        self._settle()
 
     def button(self, name):
         return self.node.locator(f'[data-name="{name}"]').first

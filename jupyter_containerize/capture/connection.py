@@ -107,5 +107,5 @@ def _remote(why: str) -> ContainerizeError:
         what="The kernel runs where its files cannot be read from here.",
         why=why,
         fix="Run `jupyter containerize` or the magic on the machine (or in the container) where "
-        "the kernel runs.",
+        "the kernel runs; or build without the kernel: the notebook is then run in a new one here.",
     )

@@ -21,9 +21,10 @@ from ..model.event import Emit, Progress, ignore
 from ..model.options import CaptureOptions
 from . import connection, kernelspec, notebook, syntax, watching
 from .own_lines import without_own_lines
+from .quick_import import without_slow_parsers
 from .secrets import without_secrets
 
-# nbclient and nbformat take over a second to import: only what executes cells pays for them.
+# nbclient and nbformat take half a second to import: only what executes cells pays for them.
 if TYPE_CHECKING:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
@@ -130,8 +131,9 @@ async def _fresh(metadata: Mapping[str, Any], kernel: str) -> dict[str, Any]:
 async def _executed(
     file: notebook.NotebookFile, options: CaptureOptions, emit: Emit, then: Then | None = None
 ) -> Executed:
-    import nbformat  # noqa: PLC0415 - see above
-    from nbclient import NotebookClient  # noqa: PLC0415 - same
+    with without_slow_parsers():
+        import nbformat  # noqa: PLC0415 - see above
+        from nbclient import NotebookClient  # noqa: PLC0415 - same
 
     from .output_widget import AsyncOutputWidget  # noqa: PLC0415 - same
 

@@ -62,6 +62,6 @@ def _gone(why: str) -> ContainerizeError:
         "kernel-died",
         what="The kernel died.",
         why=why,
-        fix="Run the cells again, then try again; or build without a kernel: the notebook is then "
+        fix="Restart the kernel and run the cells; or build without the kernel: the notebook is then "
         "run in a new one.",
     )

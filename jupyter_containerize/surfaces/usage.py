@@ -56,6 +56,11 @@ class Parser(argparse.ArgumentParser):
                 return dict(action.choices)
         return {}
 
+    def groups(self) -> list[tuple[str, list[argparse.Action]]]:
+        """Return the arguments as the help groups them, by title."""
+        groups = self._action_groups  # argparse has no public way
+        return [(group.title or "", list(group._group_actions)) for group in groups]  # noqa: SLF001
+
     def options(self) -> list[str]:
         """Return every option string."""
         return sorted(self._option_string_actions)

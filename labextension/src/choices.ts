@@ -1,6 +1,7 @@
 /** What the user has chosen for a notebook: by hand, or by a button on a finding. */
 
 import type { Remedy } from './remedies';
+import type { FormField } from './types';
 
 /** What the user has chosen for one notebook. */
 export interface Choices {
@@ -26,7 +27,12 @@ export interface Choices {
   allowErrors: boolean;
   rtol: number;
   parameters: Readonly<Record<string, string>>;
+  /** What else was answered, by the option's name. */
+  answers: Answers;
 }
+
+export type Answer = string | boolean | readonly string[];
+export type Answers = Readonly<Record<string, Answer>>;
 
 export const DEFAULT_CHOICES: Choices = {
   kind: 'training',
@@ -45,7 +51,8 @@ export const DEFAULT_CHOICES: Choices = {
   allowSecrets: [],
   allowErrors: false,
   rtol: 1e-6,
-  parameters: {}
+  parameters: {},
+  answers: {}
 };
 
 /** Return what a remedy changes in choices, null when it is no choice. */
@@ -92,6 +99,19 @@ export function optionsOf(choices: Choices, kernel: string): object {
       cluster: clusterOf(choices)
     }
   };
+}
+
+/** Return those answers that say something and that a command's form asks for. */
+export function answersTo(fields: readonly FormField[], answers: Answers): Answers {
+  const asked = new Set(fields.map(field => field.option));
+  return Object.fromEntries(
+    Object.entries(answers).filter(([option, answer]) => asked.has(option) && says(answer))
+  );
+}
+
+/** Whether an answer differs from none. */
+export function says(answer: Answer | undefined): boolean {
+  return typeof answer === 'object' ? answer.some(text => text.trim() !== '') : !!answer;
 }
 
 /** Return where in which cluster, as an option of requests about runs. */

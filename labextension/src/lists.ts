@@ -2,7 +2,16 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Client } from './request';
-import type { ClusterContext, Doctor, Finding, ImageRow, Problem, RunRow, View } from './types';
+import type {
+  ClusterContext,
+  Doctor,
+  Finding,
+  Forms,
+  ImageRow,
+  Problem,
+  RunRow,
+  View
+} from './types';
 import { problemIn } from './work';
 
 export class Lists {
@@ -16,6 +25,8 @@ export class Lists {
   looking = false;
   doctor: Doctor | null = null;
   contexts: ClusterContext[] | null = null;
+  /** What can be asked for by a form, by command. */
+  forms: Forms | null = null;
   private finding: Promise<void> | null = null;
   /** What went wrong last. */
   problem: Problem | null = null;
@@ -37,6 +48,9 @@ export class Lists {
       }
       if ((view === 'build' || view === 'cluster') && this.doctor === null) {
         this.doctor = await this.client.get<Doctor>(['doctor']);
+      }
+      if ((view === 'build' || view === 'images') && this.forms === null) {
+        this.forms = await this.client.get<Forms>(['forms']);
       }
       if (view === 'cluster' && this.contexts === null) {
         this.contexts = await this.client

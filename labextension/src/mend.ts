@@ -5,6 +5,7 @@ import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import { codeCell, insertCell, setTag, showCell } from './cells';
+import { reconnect, revive } from './kernel';
 import type { ContainerizeModel } from './model';
 import type { Remedy } from './remedies';
 import type { BuildResult } from './types';
@@ -25,6 +26,10 @@ export async function mend(
   } else if (remedy.is === 'install') {
     // To be run by hand, and then the kernel is to be restarted: what is loaded stays loaded.
     await insertCell(panel, `%pip install ${remedy.words}`, 'skip');
+  } else if (remedy.is === 'reconnect') {
+    reconnect(panel.sessionContext);
+  } else if (remedy.is === 'new-kernel') {
+    await again(model, true);
   } else if (model.apply(remedy) || (await done(remedy, panel, model, commands, trans))) {
     await again(model);
   }
@@ -56,6 +61,9 @@ async function done(
       await showCell(panel, remedy.cell);
       return NotebookActions.run(panel.content, panel.sessionContext);
     case 'rerun':
+      if (await revive(panel.sessionContext)) {
+        return NotebookActions.runAll(panel.content, panel.sessionContext);
+      }
       return (await commands.execute('notebook:restart-run-all')) !== false;
     default:
       return true;
@@ -80,13 +88,13 @@ async function setVariable(
 }
 
 /** Plan again, or build again: what is on show, else what failed. */
-async function again(model: ContainerizeModel): Promise<void> {
+async function again(model: ContainerizeModel, anew = false): Promise<void> {
   if (model.view === 'notebook' && model.planning !== null) {
-    await model.plan();
+    await model.plan(anew);
   } else if (failed(model.work)) {
-    await model.build();
+    await model.build(anew);
   } else if (model.planning !== null) {
-    await model.plan();
+    await model.plan(anew);
   }
 }
 

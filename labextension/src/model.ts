@@ -4,7 +4,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal, type ISignal } from '@lumino/signaling';
-import { chosenBy, DEFAULT_CHOICES, optionsOf, type Choices } from './choices';
+import { answersTo, chosenBy, DEFAULT_CHOICES, optionsOf, type Answers, type Choices } from './choices';
 import { kernelOf, readiness, type Readiness } from './kernel';
 import { Lists } from './lists';
 import { Client, EventStream } from './request';
@@ -42,7 +42,12 @@ export class ContainerizeModel implements IContainerize {
     this.stream = new EventStream(services.serverSettings);
     this.works = new Works(this.client, this.stream, trans, alter);
     this.lists = new Lists(this.client, trans, alter);
-    this.stream.news.connect((_, news) => void this.lists.hear(news.changed ?? []));
+    this.stream.news.connect((_, { changed = [] }) => {
+      void this.lists.hear(changed);
+      if (changed.includes('jobs')) {
+        void this.lists.attempt(() => this.findJobs());
+      }
+    });
     this.stream.connection.connect((_, connected) => {
       if (connected && !this.connected) {
         void this.start();
@@ -91,12 +96,20 @@ export class ContainerizeModel implements IContainerize {
 
   /** The path of the notebook in front as the server has it, "" without one. */
   get path(): string {
-    const panel = this.notebook;
-    return panel ? this.services.contents.localPath(panel.context.path) : '';
+    return this.notebook ? this.pathOf(this.notebook) : '';
   }
 
   get readiness(): Readiness {
-    return readiness(this.notebook, this.services.contents);
+    return readiness(this.notebook, this.services.contents, this.status?.gateway);
+  }
+
+  /** Whether a build can begin: there is a notebook for it, and its kernel is not just coming. */
+  get possible(): boolean {
+    const { kind, expression } = this.choices;
+    return (
+      !['no-notebook', 'not-python', 'elsewhere', 'starting'].includes(this.readiness.is) &&
+      (kind === 'training' || expression !== '')
+    );
   }
 
   get work(): Work | null {
@@ -159,18 +172,19 @@ export class ContainerizeModel implements IContainerize {
 
   // -- doing ------------------------------------------------------------------------------
 
-  async build(): Promise<void> {
+  /** Build the notebook in front: of what its kernel has, or, `anew`, run in a new kernel. */
+  async build(anew = false): Promise<void> {
     this.view = 'build';
     const { kind, expression, packages, run, verify, rtol } = this.choices;
     if (kind === 'inference') {
-      await this.begin('serve', { expression, packages, run, detach: true });
+      await this.begin('serve', { expression, packages, run, detach: true }, anew);
     } else {
-      await this.begin('build', { run, verify, rtol });
+      await this.begin('build', { run, verify, rtol }, anew);
     }
   }
 
-  async plan(): Promise<void> {
-    await this.begin('plan', {});
+  async plan(anew = false): Promise<void> {
+    await this.begin('plan', {}, anew);
   }
 
   /** Stop what goes on: for the notebook in front, if nothing else is named. */
@@ -181,8 +195,20 @@ export class ContainerizeModel implements IContainerize {
   }
 
   /** Start a command about an image or a run ("" for the whole store) as a job of its own. */
-  async command(command: string, about: string, options: object, title: string): Promise<void> {
-    await this.works.start(fresh(command, { about, title }), () => ({ options }));
+  async command(
+    command: string,
+    about: string,
+    options: object,
+    title: string,
+    answers: Answers = {}
+  ): Promise<void> {
+    const form = this.answersTo(command, answers);
+    await this.works.start(fresh(command, { about, title }), () => ({ options, form }));
+  }
+
+  /** Return those answers that a command's form asks for. */
+  answersTo(command: string, answers: Answers): Answers {
+    return answersTo(this.lists.forms?.[command] ?? [], answers);
   }
 
   /** Look into a place in a cluster, and use it from now on. */
@@ -204,7 +230,28 @@ export class ContainerizeModel implements IContainerize {
 
   // -- inside -----------------------------------------------------------------------------
 
-  private async begin(command: string, options: object): Promise<void> {
+  /** Take up what was started elsewhere: in another window, or by who shares the server. */
+  private async findJobs(): Promise<void> {
+    const { jobs } = await this.client.get<{ jobs: Job[] }>(['jobs']);
+    this.works.adopt(jobs.filter(job => job.state === 'running'));
+  }
+
+  private pathOf(panel: NotebookPanel): string {
+    return this.services.contents.localPath(panel.context.path);
+  }
+
+  /** What belongs to a notebook goes with it when it is renamed. */
+  private rename(from: string, to: string): void {
+    const chosen = this.chosen.get(from);
+    if (chosen !== undefined) {
+      this.chosen.delete(from);
+      this.chosen.set(to, chosen);
+    }
+    this.works.rename(from, to);
+    this.alter();
+  }
+
+  private async begin(command: string, options: object, anew: boolean): Promise<void> {
     const panel = this.notebook;
     if (panel === null) {
       this.alter();
@@ -214,9 +261,10 @@ export class ContainerizeModel implements IContainerize {
     const kernel = panel.sessionContext.session?.kernel?.name ?? '';
     await this.works.start(fresh(command, { notebook: path }), () => ({
       options: { ...options, ...optionsOf(this.choices, kernel) },
+      form: this.answersTo(command, this.choices.answers),
       notebook: {
         path,
-        kernel: kernelOf(this.readiness),
+        kernel: anew ? '' : kernelOf(this.readiness),
         content: panel.context.model.toJSON()
       }
     }));
@@ -230,7 +278,16 @@ export class ContainerizeModel implements IContainerize {
       panel.sessionContext.statusChanged.connect(alter);
       panel.sessionContext.kernelChanged.connect(alter);
       panel.sessionContext.connectionStatusChanged.connect(alter);
-      panel.context.pathChanged.connect(alter);
+      panel.sessionContext.sessionChanged.connect((_, { newValue }) => {
+        newValue?.pendingInput.connect(alter);
+        this.alter();
+      });
+      panel.sessionContext.session?.pendingInput.connect(alter);
+      let path = this.pathOf(panel);
+      panel.context.pathChanged.connect(() => {
+        this.rename(path, this.pathOf(panel));
+        path = this.pathOf(panel);
+      });
       void panel.sessionContext.ready.then(alter);
     }
     this.alter();

@@ -15,6 +15,8 @@ export type Remedy =
   | { is: 'show-cell'; cell: number }
   | { is: 'run-cell'; cell: number }
   | { is: 'rerun' }
+  | { is: 'reconnect' }
+  | { is: 'new-kernel' }
   | { is: 'save' };
 
 const WORD = String.raw`('[^']+'|"[^"]+"|[^\s\`;,]+)`;
@@ -89,6 +91,9 @@ export function ofText(text: string, cells: readonly number[]): Remedy[] {
   }
   if (/[Rr]estart the kernel[ ,]|\b[Rr]un (them|it), or/.test(text) && !found.some(one => one.is === 'run-cell')) {
     found.push({ is: 'rerun' });
+  }
+  if (/\bbuild without (a|the) kernel\b/.test(text)) {
+    found.push({ is: 'new-kernel' });
   }
   if (/--rtol\b/.test(text)) {
     found.push({ is: 'tolerance', rtol: LOOSER_RTOL });

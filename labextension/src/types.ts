@@ -179,6 +179,20 @@ export interface Plan {
   since: (Changes & { image: ImageRow }) | null;
 }
 
+/** One option of a command, as a form shows it: the same as on a command line. */
+export interface FormField {
+  option: string;
+  label: string;
+  kind: 'text' | 'flag' | 'many' | 'choice';
+  /** What is to be written, such as SIZE. */
+  value: string;
+  help: string;
+  part: 'image' | 'run' | 'cluster';
+  choices: string[];
+}
+
+export type Forms = Readonly<Record<string, readonly FormField[]>>;
+
 export interface Check {
   name: string;
   works: boolean;
@@ -204,6 +218,8 @@ export interface ClusterContext {
 
 export interface Status {
   version: string;
+  /** Whether the server passes kernels through to another machine. */
+  gateway: boolean;
   api: number;
   commands: string[];
   problem: Problem | null;

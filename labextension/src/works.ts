@@ -5,7 +5,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import { advance, NOTHING } from './progress';
 import type { Client, EventStream, News } from './request';
 import type { BuildResult, Job, Plan } from './types';
-import { concluded, found, isLive, keyOf, problemIn, type Work } from './work';
+import { concluded, found, isLive, keyOf, planKey, problemIn, type Work } from './work';
 
 export class Works {
   private readonly works = new Map<string, Work>();
@@ -83,6 +83,9 @@ export class Works {
       const work = found(job);
       const known = this.get(keyOf(work));
       if (job.state === 'running') {
+        if (known?.phase === 'asking') {
+          continue; // it is most likely this one, and its answer is on the way
+        }
         if (known?.job?.id !== job.id || !isLive(known)) {
           this.put(work);
           this.stream.follow(job.id);
@@ -91,6 +94,21 @@ export class Works {
         this.keepPlan(work);
         this.works.set(keyOf(work), work);
       }
+    }
+  }
+
+  /** Go on under a notebook's new name. */
+  rename(from: string, to: string): void {
+    for (const work of [this.get(from), this.get(planKey(from))]) {
+      if (work !== null) {
+        this.works.delete(keyOf(work));
+        this.put({ ...work, notebook: to });
+      }
+    }
+    const plan = this.plans.get(from);
+    if (plan !== undefined) {
+      this.plans.delete(from);
+      this.plans.set(to, plan);
     }
   }
 

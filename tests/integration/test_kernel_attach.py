@@ -76,6 +76,7 @@ def test_the_cell_that_loads_the_probe_is_recorded_too(live):
     assert first["source"].startswith("import tabnanny")
     assert (first["seq"], first["execution_count"], first["outputs"]) == (1, 2, None)
     assert second["outputs"][0]["text"] == "next\n"
+    assert record["kernel"]["extension_loaded_after"] == 1
     rows = {row[0]: row[4] for row in record["modules"]}
     assert (rows["tabnanny"], rows["sched"]) == (0, 1)
 

@@ -359,9 +359,12 @@ def test_notebook_7(jupyter, panel):
 
 
 def test_no_view_has_a_barrier_in_either_theme_and_the_keyboard_suffices(browser, jupyter, panel):
-    """Every view, with things in it, through axe; screenshots are kept to look at."""
-    view = panel(width=900)
+    """Every view, narrow, with things in it, through axe; screenshots are kept to look at."""
+    view = panel(width=1200)
     view.open(quick(jupyter, "views.ipynb", "import random\nprint(random.random())"))
+    view.tab.until(lambda: view.width() > 320, "it opens wide enough to be read")
+    view.tab.shot("panel-opened")
+    view.narrow()
     view.tab.run(0)
     view.button("build").focus()
     view.page.keyboard.press("Enter")
@@ -399,6 +402,8 @@ def test_no_view_has_a_barrier_in_either_theme_and_the_keyboard_suffices(browser
             view.tab.shot(f"panel-{theme}-{name.lower()}")
             told = browser.barriers(view.tab, "#jupyter-containerize-panel")
             found += [f"{theme} {name}: {one}" for one in told]
+            if view.cut():
+                found.append(f"{theme} {name}: {view.cut()} px are cut off")
     assert not found, "\n".join(found)
 
 

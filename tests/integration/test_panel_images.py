@@ -130,6 +130,58 @@ def test_images_are_compared_pushed_exported_run_and_deleted(
     view.tab.shot("panel-images-after")
 
 
+def option(view, name, value="on"):
+    """Answer one of the further options, as a person does who opens them first."""
+    options = view.node.locator('[data-code="options"]:visible')
+    if options.get_attribute("open") is None:
+        options.locator("summary").click()
+    field = options.locator(f'[data-option="--{name}"]')
+    if field.get_by_role("checkbox").count():
+        field.get_by_role("checkbox").check()
+    else:
+        field.locator("input, textarea").fill(value)
+
+
+def test_what_a_command_line_can_say_can_be_clicked(browser, jupyter, panel):
+    (jupyter.folder / "more.txt").write_text("more")
+    jupyter.save("asked.ipynb", [("size = 1", ["parameters"]), "print('size', size)"])
+    view = panel()
+    view.open(jupyter.address("asked.ipynb"))
+    view.view("Build")
+    option(view, "tag", "mine:2")
+    option(view, "slim")
+    option(view, "include", "more.txt")
+    option(view, "output", "oci-archive:asked.tar")
+    option(view, "memory", "much")
+    view.build()
+    assert "512M" in view.code("usage").inner_text()
+    option(view, "memory", "600M")
+    view.node.get_by_text("More options (5 given)").wait_for()
+    view.tab.shot("panel-options")
+    assert browser.barriers(view.tab, "#jupyter-containerize-panel") == []
+    view.build()
+    assert view.verdict() == "verified"
+    assert (jupyter.folder / "asked.tar").is_file()
+    record = json.loads((jupyter.store / "runs" / view.run_id() / "run.json").read_text())
+    assert record["spec"]["limits"]["memory_bytes"] == 600 << 20
+
+    view.view("Images")
+    image = view.node.get_by_role("region", name="Image mine:2")
+    inside = image.locator('[data-code="inside"]')
+    inside.locator("summary").click()
+    inside.get_by_role("combobox").select_option("files")
+    inside.get_by_text("more.txt").first.wait_for()
+    view.button("image-name").click()
+    answer(view, "mine:best")
+    view.code("tag-done").get_by_text(re.compile("mine:best")).wait_for()
+    view.button("image-check").click()
+    view.code("validate-done")
+    option(view, "parameter", "size=7")
+    view.button("image-run").click()
+    image.locator('[data-work="run"] [data-name="show-run"]').click()
+    view.node.get_by_text("size 7", exact=True).wait_for()
+
+
 #: A package that was installed from a folder of this machine.
 PACKAGE = {
     "straw/__init__.py": "length = 3\n",

@@ -1,12 +1,10 @@
-"""The side panel where things run elsewhere: in a cluster, on a gateway; and where a kernel stays dead."""
+"""The side panel where things run elsewhere: in a cluster."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 
@@ -20,7 +18,7 @@ def cluster(fake_cluster, kind_clusters, tmp_path_factory):
     """An API server of our own whose pods are real processes, named `near` and, elsewhere, `kind-test`."""
     folder = tmp_path_factory.mktemp("cluster")
     with fake_cluster.FakeCluster(namespaces=("default", "lab", "team-a")) as fake:
-        found = kind_clusters.KindCluster(fake, fake_cluster, folder)
+        found = kind_clusters.KindCluster(fake, fake_cluster, folder, networked=True)
         document = json.loads(found.kubeconfig.read_text())
         first = document["contexts"][0]
         document["contexts"].append(
@@ -32,14 +30,13 @@ def cluster(fake_cluster, kind_clusters, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def jupyter(browser, environment, panel_environment, side_panel, cluster):
-    """A server that knows the cluster, is set to run there, and lets dead kernels lie."""
+    """A server that knows the cluster, and is set to run there."""
     place = Path(tempfile.mkdtemp(prefix="containerize-places-"))
     with browser.front_end(
         panel_environment,
         place,
         kernel=environment("bare"),
         settings={"jupyter-containerize/panel": {"runtime": "kubernetes", "verify": False}},
-        arguments=["--KernelRestarter.restart_limit=0"],
         **cluster.variables,
     ) as started:
         yield started
@@ -79,14 +76,53 @@ def test_a_cluster_is_chosen_run_in_and_looked_into(browser, jupyter, panel, clu
     assert job["metadata"]["namespace"] == "lab"
 
 
-def test_a_kernel_that_stays_dead_says_what_can_be_done(jupyter, panel):
+def served(cluster):
+    """The image that a deployment's pods are to have."""
+    deployment = cluster.fake.one("deployments", "default")
+    return deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def test_a_service_in_a_cluster_is_scaled_updated_and_rolled_back(jupyter, panel, cluster):
     view = panel()
-    jupyter.save("dead.ipynb", ["import os\nprint(os.getpid())"])
-    view.open(jupyter.address("dead.ipynb"))
-    view.tab.run(0)
-    output = view.tab.cell(0).locator(".jp-OutputArea-output")
-    os.kill(int(output.inner_text()), signal.SIGKILL)
-    dead = view.code("kernel-dead")
-    view.tab.shot("panel-kernel-dead")
-    assert dead.get_by_role("button", name="Restart the kernel and run all cells").is_visible()
-    assert view.button("build").is_enabled()
+    jupyter.save("grows.ipynb", ["def grow(x: float) -> float:\n    return 2 * x"])
+    view.open(jupyter.address("grows.ipynb"))
+    view.view("Notebook")
+    view.node.get_by_label("Serves a model").click()
+    view.node.get_by_label(re.compile("name in the notebook")).fill("grow")
+    view.view("Build")
+    options = view.node.locator('[data-code="options"]')
+    options.locator("summary").click()
+    options.locator('[data-option="--replicas"] input').fill("1")
+    view.build()
+    view.button("show-run").click(timeout=400_000)
+    deployment = cluster.fake.one("deployments", "default")
+    assert deployment["spec"]["replicas"] == 1
+
+    def act(name, done):
+        view.button(name).click()
+        dialog = view.page.locator(".jp-Dialog")
+        if name == "scale":
+            dialog.locator("input").fill("2")
+        if name == "update":
+            dialog.locator("select").select_option(index=0)
+        dialog.locator(".jp-mod-accept").click()
+        view.code(done, timeout=400_000)
+
+    act("scale", "scale-done")
+    assert cluster.fake.one("deployments", "default")["spec"]["replicas"] == 2
+    view.view("Build")
+    view.tab.cell(0).locator(".cm-content").click()
+    view.page.keyboard.press("Control+End")
+    view.page.keyboard.type(" + 1")
+    view.node.get_by_label("Run the image").uncheck()
+    view.build()
+    view.code("built", timeout=400_000)
+    view.view("Runs")
+    first = served(cluster)
+    act("update", "update-done")
+    assert served(cluster) != first
+    act("rollback", "rollback-done")
+    assert served(cluster) == first
+    view.tab.shot("panel-cluster-service")
+    view.button("stop").click()
+    view.node.locator("[data-run] .jp-mod-stopped").first.wait_for()

@@ -11,9 +11,12 @@ import uuid
 
 import httpx
 import pytest
+from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
+from jupyter_containerize.errors import ContainerizeError
+from jupyter_containerize.surfaces.server.kernels import connection_of
 from jupyter_containerize.surfaces.server.openapi import document
 from jupyter_containerize.surfaces.server.routes import PREFIX, ROUTES
 
@@ -342,6 +345,27 @@ def test_a_kernel_without_our_package_is_captured_by_injection(
     answer = server.ask("POST", "jobs", body)
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "no-such-kernel"
+
+
+def test_a_dead_kernel_is_told_at_once_and_nobody_waits_for_its_heart():
+    asyncio.run(_ask_for_a_kernel_as_it_dies())
+
+
+async def _ask_for_a_kernel_as_it_dies():
+    manager = AsyncMultiKernelManager()  # as a server has it, but it starts none again
+    kernel = await manager.start_kernel()
+    process = manager.get_kernel(kernel).provisioner.process
+    file = await connection_of(kernel, manager)
+    assert file.endswith(f"{kernel}.json")
+    process.kill()
+    process.wait()
+    with pytest.raises(ContainerizeError) as died:
+        await connection_of(kernel, manager)
+    assert died.value.code == "kernel-died"
+    await manager.shutdown_all(now=True)
+    with pytest.raises(ContainerizeError) as gone:
+        await connection_of(kernel, manager)
+    assert gone.value.code == "no-such-kernel"
 
 
 def _events(server, job):

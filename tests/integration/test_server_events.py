@@ -13,7 +13,7 @@ from tornado.websocket import websocket_connect
 TOKEN = "test-token-9f3c"
 REQUESTS = 20  # more than the server has threads for requests
 
-#: `doctor` answers when there is a file; reading events fails when there is another.
+#: `doctor` answers when there is a file; telling events, or changes, fails when there is another.
 _FAULTS = """
 import os, time
 from jupyter_containerize.surfaces.server import api
@@ -33,13 +33,29 @@ def _read_events(path, after):
     return _read(path, after)
 
 events.read_events = _read_events
+_signatures = events.signatures
+
+def _signatures_or_not(api):
+    if os.path.exists(os.environ["STORE_BROKEN_FILE"]):
+        raise MemoryError("planted")
+    return _signatures(api)
+
+events.signatures = _signatures_or_not
 """
 
 
-@pytest.fixture
-def server(tmp_path, jupyter_servers):
-    variables = {"GO_FILE": str(tmp_path / "go"), "BROKEN_FILE": str(tmp_path / "broken")}
-    with jupyter_servers.running(tmp_path, environment=variables, config=_FAULTS) as found:
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory):
+    """The folder in which a file of a name makes something fail."""
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="module")
+def server(faults, tmp_path_factory, jupyter_servers):
+    names = {"GO_FILE": "go", "BROKEN_FILE": "broken", "STORE_BROKEN_FILE": "store"}
+    variables = {variable: str(faults / name) for variable, name in names.items()}
+    folder = tmp_path_factory.mktemp("server")
+    with jupyter_servers.running(folder, environment=variables, config=_FAULTS) as found:
         yield found
 
 
@@ -54,6 +70,14 @@ async def _connect(server):
     )
 
 
+async def _changes_until_closed(server):
+    """Wait until the websocket is closed, and return why."""
+    socket = await _connect(server)
+    while await socket.read_message() is not None:
+        pass
+    return socket.close_code
+
+
 async def _follow(server, job):
     """Return how a job ended as the websocket tells it, None if that is closed before."""
     socket = await _connect(server)
@@ -66,7 +90,7 @@ async def _follow(server, job):
     return None
 
 
-def test_events_come_while_every_thread_for_requests_waits(server, jupyter_servers, tmp_path):
+def test_events_come_while_every_thread_for_requests_waits(server, jupyter_servers, faults):
     headers = {"Authorization": f"token {TOKEN}"}
     answers = []
 
@@ -80,17 +104,23 @@ def test_events_come_while_every_thread_for_requests_waits(server, jupyter_serve
         thread.start()
     assert asyncio.run(asyncio.wait_for(_follow(server, job), 180)) == "done"
     assert not answers
-    (tmp_path / "go").touch()
+    (faults / "go").touch()
     for thread in waiting:
         thread.join()
     assert answers == [200] * REQUESTS
 
 
 def test_a_socket_whose_events_cannot_be_told_is_closed_and_the_next_one_tells_them(
-    server, jupyter_servers, tmp_path
+    server, jupyter_servers, faults
 ):
-    (tmp_path / "broken").touch()
+    (faults / "broken").touch()
     job = _begin(server, jupyter_servers)["id"]
     assert asyncio.run(asyncio.wait_for(_follow(server, job), 180)) is None
-    (tmp_path / "broken").unlink()
+    (faults / "broken").unlink()
     assert asyncio.run(asyncio.wait_for(_follow(server, job), 180)) == "done"
+
+
+def test_a_socket_that_cannot_tell_changes_is_closed_too(server, faults):
+    (faults / "store").touch()
+    assert asyncio.run(asyncio.wait_for(_changes_until_closed(server), 180)) == 1011
+    (faults / "store").unlink()

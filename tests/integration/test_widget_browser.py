@@ -49,6 +49,23 @@ def says(page, text):
     page.page.get_by_role("status").filter(has_text=re.compile(rf"^{text}")).first.wait_for()
 
 
+#: Keeps what a build's layers said, as often as they were drawn: the last of it is soon gone.
+WATCH = """
+window.drawn = [];
+new MutationObserver(() => {
+  const bar = document.querySelector('.jp-OutputArea [role=progressbar]');
+  if (bar) window.drawn.push([bar.getAttribute('aria-valuenow'), bar.parentElement.innerText]);
+}).observe(document.body, {childList: true, subtree: true, attributes: true});
+"""
+OUTPUT = ".jp-CodeCell:nth-of-type(3) .jp-Cell-outputArea"
+
+
+def press(page, name, key="Enter"):
+    """Press a button by the keyboard."""
+    button(page, name).focus()
+    page.page.keyboard.press(key)
+
+
 def saved_outputs(jupyter, name, cell):
     """The outputs of a cell in the file; none while the server is in the middle of writing it."""
     with contextlib.suppress(ValueError):
@@ -91,7 +108,7 @@ def test_jupyterlab_by_keyboard_while_the_kernel_works(browser, jupyter, page):
     button(tab, "Run and verify").click()
     says(tab, "Verified")
     tab.shot("widget-lab-verified")
-    assert browser.barriers(tab, ".jp-CodeCell:nth-of-type(3) .jp-Cell-outputArea") == []
+    assert browser.barriers(tab, OUTPUT) == []
 
     # The page is loaded again: the kernel and what it knows are still there.
     tab.save()
@@ -109,6 +126,64 @@ def test_jupyterlab_by_keyboard_while_the_kernel_works(browser, jupyter, page):
     assert shown.get_by_text("note.txt").first.is_visible()
     assert shown.get_by_role("button").filter(visible=True).count() == 0
     plain.shot("widget-lab-saved")
+
+
+def test_layers_and_a_service_with_its_form_by_keyboard(browser, jupyter, page):
+    half = "def half(x: float) -> float:\n    return x / 2"
+    jupyter.save("service.ipynb", [CELLS[0], half, *CELLS[2:]])
+    (jupyter.folder / "go").unlink(missing_ok=True)
+    tab = page()
+    tab.open(jupyter.address("service.ipynb"))
+    for number in range(3):
+        tab.run(number)
+    says(tab, "Ready to build")
+
+    # The layers stand there from the first moment; here until the running cell has ended.
+    tab.run(3, wait=False)
+    tab.until(lambda: "*" in tab.cell(3).inner_text(), "the cell runs")
+    press(tab, "Build")
+    says(tab, "Waiting until the running cell has ended")
+    bar = tab.cell(2).get_by_role("progressbar", name="Layers")
+    assert re.match(r"0 B of \d+ MB", bar.get_attribute("aria-valuetext"))
+    assert tab.cell(2).get_by_role("row", name=re.compile(r"^the guest .* waiting")).is_visible()
+    assert browser.barriers(tab, OUTPUT) == []
+    tab.shot("widget-lab-layers")
+    tab.page.evaluate(WATCH)
+    (jupyter.folder / "go").touch()
+    button(tab, "Run and verify").wait_for()
+    percent, said = tab.page.evaluate("window.drawn.at(-1)")
+    assert percent == "100", said
+    assert re.search(r"Python 3.* MB\s+(written in|there already)", said), said
+    assert "waiting" not in said, said
+
+    # Now a service of the function.
+    tab.cell(2).get_by_label("Serve").focus()
+    tab.page.keyboard.type("half")
+    tab.page.keyboard.press("Tab")
+    tab.cell(2).get_by_label("Example of its input").focus()
+    tab.page.keyboard.type("5.0")
+    press(tab, "Build")
+    says(tab, "Verified")
+    press(tab, "Start the service", "Space")
+    says(tab, "The service answers at")
+    tab.cell(2).get_by_label("x", exact=True).focus()
+    tab.page.keyboard.press("Control+a")
+    tab.page.keyboard.type("42")
+    press(tab, "Send")
+    tab.page.get_by_text("Answer 200 after").wait_for()
+    assert "21.0" in tab.cell(2).inner_text()
+    assert browser.barriers(tab, OUTPUT) == []
+    tab.shot("widget-lab-service")
+    press(tab, "As JSON")
+    request = tab.cell(2).get_by_label("Request")
+    written = {"inputs": {"x": 42}}
+    tab.until(lambda: json.loads(request.input_value()) == written, "the form as JSON")
+    request.fill("{")
+    press(tab, "Send")
+    tab.page.get_by_text("Answer 400 after").wait_for()
+    press(tab, "Stop")
+    says(tab, "The service has ended")
+    assert button(tab, "Start the service").is_visible()
 
 
 def test_trusted_without_a_kernel_no_error_stands_where_the_widget_was(jupyter, page):

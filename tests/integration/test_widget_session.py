@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,8 @@ from jupyter_containerize.surfaces.widget.saved import Saved
 from jupyter_containerize.surfaces.widget.session import Session
 from jupyter_containerize.surfaces.widget.state import Action
 from jupyter_containerize.surfaces.widget.view import View
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Recorded:
@@ -326,8 +330,8 @@ def until(condition, timeout_s=120):
 session.look()
 session.wait()
 page.draw()
-told["choices"] = [value for _, value in page.controls.make.options]
-page.controls.make.value = "twice"
+told["choices"] = list(page.controls.serve.options)
+page.controls.serve.value = "twice"
 page.controls.primary.click()
 session.wait()
 assert session.error is None, session.error
@@ -358,13 +362,20 @@ print(json.dumps(told))
 """
 
 
-def test_a_function_becomes_a_service_that_the_form_asks(tmp_path):
+@pytest.mark.parametrize("versions", ["newest", "oldest"])
+def test_a_function_becomes_a_service_that_the_form_asks(versions, environment, tmp_path):
+    python = sys.executable if versions == "newest" else environment("oldest")
     done = subprocess.run(
-        [sys.executable, "-c", SERVING], cwd=tmp_path, capture_output=True, text=True, timeout=280
+        [python, "-c", SERVING],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
-    assert told["choices"] == ["", "twice"]
+    assert told["choices"] == ["twice"]
     assert told["verdict"] == "verified"
     assert told["next"] == "Start the service"
     assert told["fields"] == ["x", "label"], "in the order of the signature"
@@ -373,3 +384,46 @@ def test_a_function_becomes_a_service_that_the_form_asks(tmp_path):
     assert told["refused"][0] in (400, 422)
     assert "x" in told["refused"][1]
     assert told["stopped"] == ["stopped", "Start the service"]
+
+
+def fields_of(widget):
+    """The fields that can be filled in, by their label."""
+    if widget.layout.display == "none":
+        return {}
+    own = {widget.description: widget} if hasattr(widget, "value") and widget.description else {}
+    for child in getattr(widget, "children", ()):
+        own.update(fields_of(child))
+    return own
+
+
+def test_further_options_are_fields_that_the_next_commands_heed(session, view, tmp_path):
+    live = session("print('hello')")
+    shown = view(live)
+    assert "Memory" not in fields_of(shown.root)
+    shown.options.toggle.click()
+    drawn(shown)
+    form = fields_of(shown.root)
+    assert {"Name", "Base", "Memory", "Include", "Slim"} <= form.keys()
+    assert "Replicas" not in form, "of clusters only where a cluster is to run it"
+    (tmp_path / "more.txt").touch()
+    form["Name"].value = "mine:2"
+    form["Slim"].value = True
+    form["Include"].value = f"{tmp_path}/more.txt\n"
+    form["Memory"].value = "much"
+    drawn(shown)
+    assert shown.options.toggle.description == "More options (4 given)"
+    live.look()
+    assert done(live).error is None, "a plan has no runs"
+    live.build()
+    assert done(live).error["code"] == "usage"
+    assert "512M" in drawn(shown)
+    form["Memory"].value = "600M"
+    live.build()
+    assert done(live).image["names"] == ["mine:2"]
+    assert any(one["path"].endswith("more.txt") for one in live.plan["files"])
+    live.start_run()
+    assert done(live).verdict["state"] == "verified"
+    form["Runtime"].value = "kubernetes"
+    drawn(shown)
+    assert "Replicas" in fields_of(shown.root)
+    assert "--tag=mine:2" in live.command

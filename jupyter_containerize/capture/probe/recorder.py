@@ -44,7 +44,7 @@ class Recorder:
         self.executions = []
         self.current = None
         self.first_seen = dict.fromkeys(list(sys.modules), 0)
-        self.loaded_after = max(shell.execution_count - 1, 0)
+        self.loaded_after = max(_next_count(shell) - 1, 0)
         self.initial_cwd = getattr(shell, "starting_dir", "") or _cwd()
         if "__vsc_ipynb_file__" in shell.user_ns:
             self.initial_cwd = _cwd()  # VS Code changes to the notebook's folder after the start
@@ -223,6 +223,14 @@ class Recorder:
             for name, value in list(self.shell.user_ns.items())
             if isinstance(name, str) and not name.startswith("_") and name not in hidden
         }
+
+
+def _next_count(shell):
+    """Return the number of the cell that runs, else of the one that will: newer IPythons count first."""
+    running = getattr(shell.displayhook, "exec_result", None)
+    if running is not None and running.info.store_history:
+        return running.execution_count
+    return shell.execution_count
 
 
 def _cwd():

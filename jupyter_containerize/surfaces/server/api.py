@@ -11,6 +11,7 @@ from ...errors import ContainerizeError
 from ...model.codec import from_json, to_json
 from ...model.event import Emit, Event, Failed, FindingRaised, Result, ignore
 from ...model.request import REQUESTS
+from ..forms import FORMS, Answer, fields
 from . import commands, outputs
 from .jobs import Jobs
 from .log_file import LogFiles
@@ -24,9 +25,10 @@ HERE = "sandbox"
 class Api:
     """Everything behind the routes, for one server and one store."""
 
-    def __init__(self, *, root: str, store: str = "") -> None:
+    def __init__(self, *, root: str, store: str = "", gateway: bool = False) -> None:
         self.root = Root(root)
         self.store = store
+        self.gateway = gateway
         self.logs = LogFiles()
         self._jobs: Jobs | None = None
 
@@ -50,7 +52,7 @@ class Api:
     # -- the server ---------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
-        """Return versions, and what is wrong with the store if something is."""
+        """Return versions, where kernels run, and what is wrong with the store if something is."""
         problem = None
         try:
             _ = self.jobs
@@ -59,6 +61,7 @@ class Api:
         return {
             "version": __version__,
             "api": API_VERSION,
+            "gateway": self.gateway,
             "commands": list(commands.COMMANDS),
             "problem": problem,
         }
@@ -70,10 +73,21 @@ class Api:
 
     # -- jobs ---------------------------------------------------------------------------
 
+    def forms(self) -> dict[str, Any]:
+        """Return the options of each command that has a form, as its fields."""
+        return {name: [to_json(field) for field in fields(name)] for name in FORMS}
+
     def start(
-        self, command: str, options: dict[str, Any], notebook: Mapping[str, Any] | None = None
+        self,
+        command: str,
+        options: dict[str, Any],
+        notebook: Mapping[str, Any] | None = None,
+        form: Mapping[str, Answer] | None = None,
     ) -> dict[str, Any]:
-        """Start a job. Errors: `unknown-command`, `bad-request`, `outside-root`."""
+        """Start a job; `form` are further options, as `forms` has them.
+
+        Errors: `unknown-command`, `bad-request`, `outside-root`, those of the command line.
+        """
         known = commands.COMMANDS.get(command)
         ours: dict[str, Any] = {"store": self.store}
         shown = ""
@@ -90,6 +104,7 @@ class Api:
                 "front_end": notebook.get("content"),
                 "connection": notebook.get("connection", ""),
             }
+        options = commands.filled(command, options, form or {}, root=self.root)
         request = commands.parse(command, options, root=self.root, ours=ours)
         about = getattr(request, "run", "")  # of a build it says whether to run
         return self.jobs.start(

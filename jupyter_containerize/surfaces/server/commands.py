@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from ...errors import ContainerizeError
 from ...model.codec import from_json, schema, to_json
 from ...model.request import REQUESTS, Request
+from .. import forms
 from .paths import Root
 
 _OURS = frozenset({"store", "record", "saved", "connection", "front_end", "notebook"})
@@ -45,6 +46,10 @@ COMMANDS: Mapping[str, Command] = {
     "run": Command("Run", _RUN_PATHS),
     "verify": Command("Verify", _RUN_PATHS),
     "stop": Command("Stop"),
+    "outputs": Command("Fetch outputs", ("output",)),
+    "scale": Command("Scale"),
+    "update": Command("Update"),
+    "rollback": Command("Roll back"),
     "rm": Command("Delete"),
     "tag": Command("Name"),
     "push": Command("Push"),
@@ -71,6 +76,32 @@ def options_schema(command: str) -> dict[str, Any]:
     # A kubeconfig may name programs to start: which one counts, the server's user decides.
     document["$defs"].get("Place", {}).get("properties", {}).pop("kubeconfig", None)
     return document
+
+
+def filled(
+    command: str, options: Mapping[str, Any], form: Mapping[str, forms.Answer], *, root: Root
+) -> dict[str, Any]:
+    """Return `options` with what the answers of a form add. Errors: the command line's, `bad-request`."""
+    if not form:
+        return dict(options)
+    if command not in forms.FORMS:
+        raise ContainerizeError(
+            "bad-request",
+            what=f"`{command}` has no form.",
+            fix=f"These have: {', '.join(forms.FORMS)}.",
+        )
+    added: dict[str, Any] = _joined(forms.options(command, form, path=root.absolute), options)
+    return added
+
+
+def _joined(form: Any, options: Any) -> Any:
+    """Return JSON of both: lists one after the other; else what the options say outright."""
+    if isinstance(form, Mapping) and isinstance(options, Mapping):
+        both = {key: _joined(form[key], options[key]) for key in form.keys() & options.keys()}
+        return {**form, **options, **both}
+    if isinstance(form, list) and isinstance(options, list):
+        return [*options, *(item for item in form if item not in options)]
+    return options
 
 
 def check(document: Mapping[str, Any], data: Any, *, what: str) -> None:

@@ -24,7 +24,9 @@ def load(server: Any) -> None:
     except ContainerizeError as error:
         server.log.warning("jupyter-containerize: %s", error)
         store = ""
-    api = Api(root=server.root_dir, store=store)
+    # Older servers have no such thing; then no kernel of theirs is elsewhere.
+    gateway = getattr(getattr(server, "gateway_config", None), "gateway_enabled", False)
+    api = Api(root=server.root_dir, store=store, gateway=bool(gateway))
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="containerize")
     base = server.web_app.settings["base_url"]
     rules = handlers(api, pool, base)

@@ -140,7 +140,7 @@ class Endpoint(APIHandler):  # type: ignore[misc] # jupyter_server is not typed 
         kernel = notebook.pop("kernel", "")
         if kernel:
             await self._authorise("execute", "kernels")
-            notebook["connection"] = connection_of(kernel, self.kernel_manager)
+            notebook["connection"] = await connection_of(kernel, self.kernel_manager)
 
     # -- files --------------------------------------------------------------------------
 

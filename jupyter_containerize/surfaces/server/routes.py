@@ -38,6 +38,20 @@ _NOTEBOOK = {
 }
 
 
+#: Further options, as `forms` names them.
+_FORM = {
+    "type": "object",
+    "maxProperties": 100,
+    "additionalProperties": {
+        "anyOf": [
+            _TEXT,
+            {"type": "boolean"},
+            {"type": "array", "items": _TEXT, "maxItems": 1000},
+        ]
+    },
+}
+
+
 @dataclass(frozen=True)
 class Route:
     """One method at one path.
@@ -73,6 +87,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "doctor", "read", "What works on this machine", Api.doctor, query={"notebook": _TEXT}
     ),
+    Route("GET", "forms", "read", "The options of commands, as fields of forms", Api.forms),
     Route("GET", "jobs", "read", "All jobs, newest first", lambda api: {"jobs": api.jobs.all()}),
     Route(
         "POST",
@@ -85,6 +100,7 @@ ROUTES: tuple[Route, ...] = (
             command={"type": "string", "enum": list(COMMANDS)},
             options={"type": "object"},
             notebook=_NOTEBOOK,
+            form=_FORM,
         ),
         status=201,
     ),

@@ -19,6 +19,8 @@ _BUSY = {
     "verify": "Running …",
     "stop": "Stopping …",
 }
+#: So many names stand in the empty field; all of them are in its list.
+_NAMED = 3
 
 
 class Controls:
@@ -33,15 +35,16 @@ class Controls:
         self.rebuild = button("Build again", session.build, icon="cube")
         self.look = button("Look again", session.look, icon="refresh")
         self.undo = button("Undo fixes", session.undo, icon="undo")
-        self.make = choice("Make")
+        self.serve = choice("Serve")
         self.example = field("Example of its input", placeholder="X_test.head()")
         self.parameters = w.HBox([], layout=hidden(flex_flow="row wrap"))
-        for one in (self.make, self.example):
+        self.serve.value, self.example.value = session.target, session.example
+        for one in (self.serve, self.example):
             one.observe(self._chosen, "value")
         others = (self.look, self.undo)
         self.box = w.VBox(
             [
-                w.HBox([self.make, self.example], layout=_row()),
+                w.HBox([self.serve, self.example], layout=_row()),
                 self.parameters,
                 w.HBox(
                     [self.primary, self.cancel, self.stop, self.rerun, self.rebuild, *others],
@@ -54,6 +57,7 @@ class Controls:
 
     def draw(self) -> None:
         """Show what can be done now."""
+        self._chosen(None)  # what was written while something was in work counts now
         session, busy, action = self.session, self.session.busy, self.session.next
         self.primary.description = _BUSY.get(busy) or self._label(action)
         self.primary.icon = "" if busy else _ICONS[action]
@@ -67,16 +71,12 @@ class Controls:
         self._draw_parameters()
 
     def _draw_choice(self) -> None:
-        session = self.session
-        known = dict(session.servable)
-        if session.target and session.target not in known:
-            known[session.target] = "gone"
-        options = [("an image that runs the notebook", "")]
-        options += [(f"a service of {name} ({kind})", name) for name, kind in known.items()]
-        if tuple(options) != self.make.options:
-            self.make.options = options
-            self.make.value = session.target
-        only(self.make, known)
+        session, known = self.session, tuple(self.session.servable)
+        if known != self.serve.options:
+            self.serve.options = known
+            named = ", ".join(known[:_NAMED])
+            self.serve.placeholder = f"{named}; nothing: the image runs the notebook"
+        only(self.serve, known or session.serves)
         only(self.example, session.serves)
 
     def _draw_parameters(self) -> None:
@@ -110,9 +110,7 @@ class Controls:
         self.session.start_run({one.description: one.value for one in self.parameters.children})
 
     def _chosen(self, _: object) -> None:
-        # Not while the options are replaced: the value is that of the session again at its end.
-        if self.make.value is not None:
-            self.session.choose(self.make.value, self.example.value.strip())
+        self.session.choose(self.serve.value.strip(), self.example.value.strip())
 
 
 def _row() -> w.Layout:

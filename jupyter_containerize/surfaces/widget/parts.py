@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import ipywidgets as w
 
@@ -52,16 +52,39 @@ def area(name: str, *, rows: int = 8) -> w.Textarea:
     )
 
 
-def choice(name: str) -> w.Dropdown:
-    """Return a list to choose from with its name before it."""
+def choice(name: str) -> w.Combobox:
+    """Return a line for text that offers what could be written; its value comes when it is left.
+
+    No list to choose from: with the focus there, JupyterLab takes arrows and letters for its own.
+    """
     return _heard(
-        w.Dropdown(
-            options=[],
+        w.Combobox(
             description=name,
+            continuous_update=False,
             style={"description_width": "initial"},
-            layout=w.Layout(width="auto", max_width="100%"),
+            layout=w.Layout(width="420px", max_width="100%"),
         )
     )
+
+
+def flag(name: str, value: bool) -> w.Checkbox:
+    """Return a box to tick."""
+    return _heard(w.Checkbox(value, description=name, indent=False, layout=w.Layout(width="320px")))
+
+
+def listed(name: str, options: Sequence[str], value: str) -> w.Dropdown:
+    """Return a list of fixed texts to choose from with its name before it."""
+    made = choice(name)
+    made.options = options
+    made.value = value
+    return made
+
+
+def lines(name: str, value: str, *, placeholder: str) -> w.Textarea:
+    """Return room for texts, one a line, with its name before it."""
+    made = area(name, rows=1)
+    made.value, made.placeholder = value, placeholder
+    return made
 
 
 def hidden(**layout: str) -> w.Layout:

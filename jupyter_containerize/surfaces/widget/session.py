@@ -17,12 +17,13 @@ from typing import Protocol
 from ... import worker
 from ...model.event import Event, Result
 from ...model.request import Request
+from ..forms import Answer
 from ..render.fixes import Fix
 from . import service
 from .attendant import Attendant
 from .errand import Errand, Start
 from .state import BUILDS, State
-from .wording import build_words, run_words
+from .wording import build_words, plan_words, run_words
 
 
 class Kernel(Protocol):
@@ -69,7 +70,7 @@ class Session(State):
 
     def look(self) -> None:
         """Capture and plan, so that there is something to see before a build."""
-        words = ["plan", *self.words]
+        words = plan_words(self)
         self._errand.begin("plan", lambda stack: self._captured(words, stack))
 
     def build(self, *, prove: bool = False) -> None:
@@ -85,6 +86,12 @@ class Session(State):
             if target != self.target:
                 self.image = self.run = self.verdict = self.error = self.artifact = None
             self.target, self.example = target, example
+        self.tell()
+
+    def answer(self, option: str, answer: Answer) -> None:
+        """Take an answer to one of the further options; the next command heeds it."""
+        with self.lock:
+            self.answers[option] = answer
         self.tell()
 
     def start_run(self, parameters: Mapping[str, str] | None = None) -> None:

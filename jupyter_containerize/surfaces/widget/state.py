@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from ...model.event import Event, Failed, LogLine, Result, StepStarted
+from ..forms import Answer, Field, fields
 from ..render.bars import Bars
 from ..render.progress import Standing
 from .log import Log
@@ -18,6 +19,8 @@ Data = Mapping[str, Any]
 BUILDS = ("build", "serve")
 _RUNS = ("run", "verify")
 _FAILED = ("failed", "lost")
+#: What is asked for elsewhere in the widget, or makes no sense beside a living kernel.
+_SHOWN = frozenset({"--example", "--parameter", "--kernel", "--no-execute", "--port"})
 _ENDED = ("succeeded", "stopped", *_FAILED)
 
 
@@ -37,6 +40,8 @@ class State:
         self._listeners: list[Callable[[], None]] = []
         #: Options that fixes have added to the next build.
         self.words: tuple[str, ...] = ()
+        #: What was put into the form of further options, by the option's name.
+        self.answers: dict[str, Answer] = {}
         #: The command in work, "" for none; whether it waits for a cell; how often it was cancelled.
         self.busy = ""
         self.waiting = False
@@ -74,6 +79,22 @@ class State:
     def serves(self) -> bool:
         """True when the image is, or is to be, one that answers until it is stopped."""
         return bool(self.target)
+
+    @property
+    def builds(self) -> str:
+        """The command that makes the image."""
+        return "serve" if self.serves else "build"
+
+    @property
+    def options(self) -> tuple[Field, ...]:
+        """The options of that command that have no place of their own in the widget."""
+        return tuple(one for one in fields(self.builds) if one.option not in _SHOWN)
+
+    @property
+    def given(self) -> dict[str, Answer]:
+        """The answers to those options."""
+        known = {one.option for one in self.options}
+        return {option: answer for option, answer in self.answers.items() if option in known}
 
     @property
     def running(self) -> bool:

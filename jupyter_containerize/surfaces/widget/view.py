@@ -18,6 +18,7 @@ from . import summary
 from .cards import Cards
 from .controls import Controls
 from .logview import LogView
+from .options import Options
 from .outputs import outputs_page
 from .parts import close_all, field, only, put, text
 from .saved import Saved
@@ -36,6 +37,7 @@ class View:
         self._changed = threading.Event()
         self.head = text()
         self.controls = Controls(session)
+        self.options = Options(session)
         self.steps, self.layers = text(), text(max_height="220px", overflow="auto")
         self.problems, self.cells = Cards(session.mend), Cards(session.mend)
         self.form = TryIt(self._changed.set)
@@ -50,6 +52,7 @@ class View:
                 text(saved.hiding, display="none"),
                 self.head,
                 self.controls.box,
+                self.options.box,
                 self.steps,
                 self.layers,
                 self.problems.box,
@@ -117,6 +120,7 @@ class View:
             busy, run = session.busy, session.run
             put(self.head, self._head())
             self.controls.draw()
+            self.options.draw()
             shown = (busy or session.error) and session.standing.steps
             put(self.steps, html.progress(session.standing, layers=False) if shown else "")
             building = busy in ("build", "serve") and session.bars.rows

@@ -43,8 +43,10 @@ export const commands: JupyterFrontEndPlugin<void> = {
       icon: containerIcon,
       isEnabled: () => hasNotebook() && !atWork(),
       execute: async () => {
-        show();
-        await model.build();
+        show(); // there it says why, where none is possible
+        if (model.possible) {
+          await model.build();
+        }
       }
     });
     app.commands.addCommand(CommandIDs.plan, {

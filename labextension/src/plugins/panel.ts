@@ -72,6 +72,7 @@ export const panel: JupyterFrontEndPlugin<IContainerize> = {
     const language = translator?.languageCode ?? 'en';
     // Nothing is asked of the server while the page is being put together.
     void app.restored.then(() => {
+      widget.widenOnce = !widget.isVisible; // a layout that was restored with it stays as it was
       void model.start();
       model.listen();
       void model.lists.attempt(() => learn(trans, language));

@@ -19,6 +19,9 @@ const trans = {
   __: (text: string, ...values: unknown[]) => text.replace(/%(\d)/g, (_, place) => String(values[Number(place) - 1]))
 } as unknown as TranslationBundle;
 let answer: (url: string, init: RequestInit) => Promise<Response>;
+let gateway = false;
+/** Renames of the notebook: its new path. */
+let renames: Signal<{ path: string }, void>;
 let asked: { url: string; body: unknown }[] = [];
 let sockets: FakeSocket[] = [];
 
@@ -60,13 +63,20 @@ const JOB: Job = {
 /** A notebook that is in front, and a model over it. */
 function opened(path = 'a.ipynb'): ContainerizeModel {
   const signal = { connect: (): boolean => true };
+  renames = new Signal<{ path: string }, void>({ path });
   const notebook = {
     isDisposed: false,
-    context: { path, pathChanged: signal, model: { toJSON: () => ({ cells: ['not saved'] }) } },
+    context: { path, pathChanged: renames, model: { toJSON: () => ({ cells: ['not saved'] }) } },
     sessionContext: {
       isReady: true,
       ready: Promise.resolve(),
-      session: { kernel: { id: 'k1', name: 'python3', status: 'idle' } },
+      kernelDisplayStatus: 'idle',
+      prevKernelName: 'python3',
+      session: {
+        kernel: { id: 'k1', name: 'python3', status: 'idle', connectionStatus: 'connected' },
+        pendingInput: signal
+      },
+      sessionChanged: signal,
       specsManager: { specs: { kernelspecs: { python3: { language: 'python' } } } },
       statusChanged: signal,
       kernelChanged: signal,
@@ -94,6 +104,7 @@ function opened(path = 'a.ipynb'): ContainerizeModel {
 beforeEach(() => {
   asked = [];
   sockets = [];
+  gateway = false;
   answer = (url, init) => {
     asked.push({ url, body: JSON.parse((init.body as string | undefined) ?? 'null') });
     if (init.method === 'POST') {
@@ -103,7 +114,7 @@ beforeEach(() => {
       return json({ jobs: [] });
     }
     if (url.endsWith('/status')) {
-      return json({ version: '1', api: 1, commands: ['build'], problem: null });
+      return json({ version: '1', gateway, api: 1, commands: ['build'], problem: null });
     }
     return json({ images: [], runs: [], runtimes: [], suits: {} });
   };
@@ -121,6 +132,18 @@ describe('a build', () => {
       command: 'build',
       notebook: { path: 'a.ipynb', kernel: 'k1', content: { cells: ['not saved'] } }
     });
+  });
+
+  it('is run in a new kernel where that is asked for, or where the server cannot see the kernel', async () => {
+    const model = opened();
+    const kernel = (): unknown => asked.find(one => one.body !== null)?.body;
+    await model.build(true);
+    expect(kernel()).toMatchObject({ notebook: { kernel: '' } });
+    asked = [];
+    gateway = true;
+    await model.start();
+    await model.plan();
+    expect(kernel()).toMatchObject({ command: 'plan', notebook: { kernel: '' } });
   });
 
   it('follows its events to the end', async () => {
@@ -169,6 +192,37 @@ describe('a build', () => {
     await model.start();
     expect(model.work?.phase).toBe('running');
     expect(model.work?.job?.id).toBe(JOB.id);
+  });
+
+  it('goes on under the new name of a notebook that is renamed meanwhile', async () => {
+    const model = opened();
+    model.listen();
+    model.choose({ verify: false });
+    await model.build();
+    Object.assign(model.notebook?.context ?? {}, { path: 'folder/b.ipynb' });
+    renames.emit();
+    expect(model.path).toBe('folder/b.ipynb');
+    expect(model.work?.job?.id).toBe(JOB.id);
+    expect(model.choices.verify).toBe(false);
+    sockets[0]?.tell({ job: JOB.id, after: 9, events: [], ended: { ...JOB, state: 'lost' } });
+    expect(model.work?.phase).toBe('ended');
+    expect(model.works.get('a.ipynb')).toBeNull();
+  });
+
+  it('that is started in another window is taken up, and not when this one has just asked for it', async () => {
+    const before = answer;
+    answer = (url, init) =>
+      url.endsWith('/jobs') && init.method !== 'POST' ? json({ jobs: [JOB] }) : before(url, init);
+    const model = opened();
+    model.listen();
+    sockets[0]?.tell({ changed: ['jobs'] });
+    await vi.waitFor(() => expect(model.work?.job?.id).toBe(JOB.id));
+    const other = opened();
+    const done = other.build();
+    other.works.adopt([JOB]);
+    expect(other.work?.job).toBeNull();
+    await done;
+    expect(other.work?.phase).toBe('running');
   });
 
   it('that the server refuses ends with its reason', async () => {

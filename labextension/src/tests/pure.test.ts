@@ -1,9 +1,6 @@
-import type { NotebookPanel } from '@jupyterlab/notebook';
-import type { Contents } from '@jupyterlab/services';
 import { describe, expect, it } from 'vitest';
 import { differences } from '../differences';
 import { age, bytes, duration } from '../format';
-import { readiness } from '../kernel';
 import { advance, NOTHING, totals } from '../progress';
 import { ofProblem, ofText, ofVerdict } from '../remedies';
 import type { CellVerdict, ContainerEvent } from '../types';
@@ -90,6 +87,11 @@ describe('remedies', () => {
     expect(ofText('Add its files with `--include PATH`; set --env NAME=VALUE.', [])).toEqual([]);
   });
 
+  it('offers the two ways on without a kernel that is gone', () => {
+    const fix = 'Restart the kernel and run the cells; or build without the kernel: the notebook is then run in a new one.';
+    expect(ofText(fix, [])).toEqual([{ is: 'rerun' }, { is: 'new-kernel' }]);
+  });
+
   it('takes words in backticks and in either quote', () => {
     expect(ofText("Add it with `--include 'my file.csv'`, or `--env HOME_DIR=VALUE`.", [])).toEqual([
       { is: 'include', path: 'my file.csv' },
@@ -147,23 +149,5 @@ describe('two texts side by side', () => {
     const lines = differences([...same, 'x'].join('\n'), [...same, 'y'].join('\n'));
     expect(lines.length).toBeLessThan(8);
     expect(lines.at(-1)).toEqual({ left: 'x', right: 'y', same: false });
-  });
-});
-
-describe('readiness', () => {
-  const contents = { driveName: () => '' } as unknown as Contents.IManager;
-  const without = (kernelDisplayStatus: string): NotebookPanel =>
-    ({
-      isDisposed: false,
-      context: { path: 'a.ipynb' },
-      sessionContext: { session: null, kernelDisplayStatus }
-    }) as unknown as NotebookPanel;
-
-  it('is no kernel after it was shut down, which nothing will ever start', () => {
-    expect(readiness(without('unknown'), contents)).toEqual({ is: 'no-kernel' });
-  });
-
-  it('is starting only while one comes', () => {
-    expect(readiness(without('initializing'), contents)).toEqual({ is: 'starting' });
   });
 });

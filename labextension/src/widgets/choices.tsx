@@ -4,6 +4,7 @@ import * as React from 'react';
 import { said } from '../said';
 import type { Check } from '../types';
 import { Button, useModel, type ViewProps } from './common';
+import { OptionsForm } from './options';
 
 export function ChoicesForm(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
@@ -40,6 +41,7 @@ export function ChoicesForm(props: ViewProps): React.ReactElement {
         </label>
       </fieldset>
       <Parameters {...props} />
+      <Further {...props} />
       <Additions {...props} />
     </form>
   );
@@ -141,6 +143,29 @@ function Parameters(props: ViewProps): React.ReactElement | null {
         </label>
       ))}
     </fieldset>
+  );
+}
+
+/** What has a control of its own here, or in the cluster's view. */
+const SHOWN = ['--runtime', '--network', '--parameter', '--rtol', '--kernel', '--allow-errors', '--allow-secret'];
+const PLACE = ['--context', '--namespace', '--registry'];
+
+/** All other options of a build, or of a service. */
+function Further(props: ViewProps): React.ReactElement {
+  const { model } = props;
+  const { kind, runtime, answers } = model.choices;
+  const fields = (model.lists.forms?.[kind === 'inference' ? 'serve' : 'build'] ?? []).filter(
+    field =>
+      ![...SHOWN, ...PLACE].includes(field.option) &&
+      (field.part !== 'cluster' || runtime === 'kubernetes')
+  );
+  return (
+    <OptionsForm
+      {...props}
+      fields={fields}
+      answers={answers}
+      answer={some => model.choose({ answers: { ...answers, ...some } })}
+    />
   );
 }
 

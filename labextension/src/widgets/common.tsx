@@ -178,6 +178,10 @@ export function remedyLabel(remedy: Remedy, trans: TranslationBundle): string {
       return trans.__('Run cell %1', remedy.cell);
     case 'rerun':
       return trans.__('Restart the kernel and run all cells');
+    case 'reconnect':
+      return trans.__('Connect again');
+    case 'new-kernel':
+      return trans.__('Run the cells in a new kernel instead');
     case 'save':
       return trans.__('Save the notebook');
   }

@@ -17,6 +17,22 @@ export async function deleteImage(props: ViewProps, image: ImageRow, name: strin
   }
 }
 
+export async function nameImage(
+  props: ViewProps,
+  name: string,
+  give: (further: string) => void
+): Promise<void> {
+  const { trans } = props;
+  const answer = await InputDialog.getText({
+    title: trans.__('Name %1', name),
+    label: trans.__('What further name and tag?'),
+    placeholder: trans.__('name:tag')
+  });
+  if (answer.button.accept && answer.value) {
+    give(answer.value.trim());
+  }
+}
+
 export async function pushImage(
   props: ViewProps,
   name: string,

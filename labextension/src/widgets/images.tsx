@@ -1,18 +1,22 @@
 /** All images of the store, whoever built them, and one of them in full. */
 
 import * as React from 'react';
-import { clusterOf } from '../choices';
+import { clusterOf, type Answers } from '../choices';
 import { age, bytes } from '../format';
-import type { Difference, ImageRow } from '../types';
+import type { Difference, ImageRow, Plan } from '../types';
 import { isLive } from '../work';
 import { WorksAbout } from './about';
 import { ChangesList } from './changes';
 import { Button, Empty, useModel, useNow, type ViewProps } from './common';
-import { deleteImage, exportImage, pushImage } from './imagedialogs';
+import { Contents } from './contents';
+import { deleteImage, exportImage, nameImage, pushImage } from './imagedialogs';
+import { OptionsForm } from './options';
 import { VirtualList } from './virtual';
 
 const ROW_HEIGHT = 48;
 const MOST_HEIGHT = 4.5 * ROW_HEIGHT;
+/** What is chosen for notebooks and in the cluster's view. */
+const SHOWN = ['--runtime', '--context', '--namespace', '--registry'];
 
 export function ImagesView(props: ViewProps): React.ReactElement {
   const { model, trans } = props;
@@ -116,8 +120,9 @@ function ImageDetail(props: Selected): React.ReactElement {
   const name = nameOf(image);
   const live = new Set(model.works.about(image.digest).filter(isLive).map(work => work.command));
   const cluster = clusterOf(model.choices);
+  const [answers, setAnswers] = React.useState<Answers>({});
   const act = (command: string, options: object, title: string): void =>
-    void model.command(command, image.digest, { image: image.digest, ...options }, title);
+    void model.command(command, image.digest, { image: image.digest, ...options }, title, answers);
   return (
     <section className="jp-Containerize-detail" aria-label={trans.__('Image %1', name)}>
       <h4 className="jp-Containerize-cut">{name}</h4>
@@ -160,11 +165,60 @@ function ImageDetail(props: Selected): React.ReactElement {
             }
           />
         ) : null}
+        <Button
+          label={trans.__('Name')}
+          title={trans.__('Give it a further name')}
+          name="image-name"
+          onClick={() => void nameImage(props, name, further => act('tag', { name: further }, trans.__('Name %1', name)))}
+        />
+        <Button
+          label={trans.__('Check')}
+          title={trans.__('Recompute every digest of it')}
+          name="image-check"
+          disabled={live.has('validate')}
+          onClick={() => act('validate', {}, trans.__('Check %1', name))}
+        />
         <Button label={trans.__('Delete')} name="image-delete" danger onClick={() => void deleteImage(props, image, name)} />
       </div>
       <WorksAbout {...props} thing={image.digest} />
+      <OptionsForm
+        {...props}
+        fields={(model.lists.forms?.run ?? []).filter(
+          field => !SHOWN.includes(field.option) && (field.part !== 'cluster' || model.choices.runtime === 'kubernetes')
+        )}
+        answers={answers}
+        answer={some => setAnswers({ ...answers, ...some })}
+      />
+      <Inside {...props} />
       <Compare {...props} />
     </section>
+  );
+}
+
+/** What the image holds and why, once somebody wants to know. */
+function Inside(props: Selected): React.ReactElement {
+  const { image, model, trans } = props;
+  const [plan, setPlan] = React.useState<Partial<Plan> | null>(null);
+  const look = async (): Promise<void> => {
+    const found = await model.lists.attempt(() => model.client.get<Plan>(['images', image.digest]));
+    setPlan(found ?? null);
+  };
+  return (
+    <details
+      data-code="inside"
+      onToggle={event => {
+        if (event.currentTarget.open && plan === null) {
+          void look();
+        }
+      }}
+    >
+      <summary>{trans.__('What is in it')}</summary>
+      {plan?.packages ? <Contents {...props} plan={plan as Plan} /> : null}
+      {plan && !plan.packages ? (
+        <p className="jp-Containerize-dim">{trans.__('It was made by something else, which left no list.')}</p>
+      ) : null}
+      {plan ? null : <p className="jp-Containerize-dim">{trans.__('Looking …')}</p>}
+    </details>
   );
 }
 

@@ -78,6 +78,16 @@ export function Outcome(props: ViewProps & { work: Work }): React.ReactElement |
       const { folder, files } = result as ExportResult;
       return good(trans.__('Exported:'), trans._n('%1 file', '%1 files', files.length) + ` → ${folder}`);
     }
+    case 'tag':
+      return good(trans.__('Named:'), (result as BuildResult).image.names.join(', '));
+    case 'validate':
+      return good(trans.__('Sound:'), trans.__('Every digest is what it says.'));
+    case 'scale':
+      return good(trans.__('Scaled:'), trans.__('As many pods as you asked for are ready.'));
+    case 'update':
+      return good(trans.__('Updated:'), trans.__('Every pod serves %1.', (result as BuildResult).image.names[0] ?? ''));
+    case 'rollback':
+      return good(trans.__('Rolled back:'), trans.__('Every pod serves what it served before.'));
     case 'gc':
       return good(trans.__('Freed:'), bytes((result as GcResult).freed.size_bytes));
     case 'run':

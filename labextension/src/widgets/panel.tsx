@@ -1,14 +1,17 @@
 /** The side panel: the notebook in front and its one button, then the five views. */
 
 import { ReactWidget } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 import { containerIcon } from '../icons';
 import type { View } from '../types';
+import { widen } from '../width';
 import { isLive } from '../work';
 import { BuildView } from './build';
 import { ClusterView } from './cluster';
 import { Button, Notice, ProblemNotice, useModel, type ViewProps } from './common';
 import { ImagesView } from './images';
+import { KernelState } from './kernelstate';
 import { NotebookView } from './notebook';
 import { RunsView } from './runs';
 
@@ -24,6 +27,17 @@ export class ContainerizePanel extends ReactWidget {
     this.title.caption = props.trans.__('Containerize');
     this.node.setAttribute('aria-label', props.trans.__('Containerize'));
     this.node.setAttribute('role', 'region');
+  }
+
+  /** Whether it is made wide enough to be read when it is shown next. */
+  widenOnce = false;
+
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    if (this.widenOnce) {
+      this.widenOnce = false;
+      requestAnimationFrame(() => widen(this)); // the columns are laid out first
+    }
   }
 
   protected override render(): React.ReactElement {
@@ -84,8 +98,6 @@ function Head(props: ViewProps): React.ReactElement {
   const state = model.readiness;
   const { work } = model;
   const live = isLive(work);
-  const possible = !['no-notebook', 'not-python', 'elsewhere', 'starting'].includes(state.is) &&
-    (model.choices.kind === 'training' || model.choices.expression !== '');
   const name = model.path.split('/').pop() ?? '';
   return (
     <div className="jp-Containerize-head">
@@ -102,7 +114,7 @@ function Head(props: ViewProps): React.ReactElement {
           code="disconnected"
         />
       )}
-      <Kernel {...props} />
+      <KernelState {...props} />
       {live ? (
         <Button
           label={work.phase === 'cancelling' ? trans.__('Stopping …') : trans.__('Cancel')}
@@ -115,7 +127,7 @@ function Head(props: ViewProps): React.ReactElement {
           label={primaryLabel(props)}
           name="build"
           primary
-          disabled={!possible}
+          disabled={!model.possible}
           onClick={() => void model.build()}
         />
       )}
@@ -132,69 +144,6 @@ function primaryLabel({ model, trans }: ViewProps): string {
     return trans.__('Build, run and verify');
   }
   return run ? trans.__('Build and run') : trans.__('Build');
-}
-
-/** What the kernel's state means for a build. */
-function Kernel(props: ViewProps): React.ReactElement | null {
-  const { model, trans } = props;
-  const state = model.readiness;
-  switch (state.is) {
-    case 'ready':
-      return null;
-    case 'busy':
-      return (
-        <p className="jp-Containerize-hint">
-          {trans.__('The kernel is busy: a build waits until its cell has ended.')}
-        </p>
-      );
-    case 'starting':
-      return <p className="jp-Containerize-hint">{trans.__('The kernel is starting …')}</p>;
-    case 'no-kernel':
-      return (
-        <p className="jp-Containerize-hint">
-          {trans.__('The notebook has no kernel: a build runs its cells in a new one.')}
-        </p>
-      );
-    case 'dead':
-      return (
-        <Notice
-          tone="warning"
-          label={trans.__('The kernel is dead.')}
-          what={trans.__('What it had loaded is gone.')}
-          fix={trans.__('Restart it and run the cells; or build all the same: the cells are run in a new kernel.')}
-          code="kernel-dead"
-        >
-          <Button
-            label={trans.__('Restart the kernel and run all cells')}
-            onClick={() => props.mend({ is: 'rerun' })}
-          />
-        </Notice>
-      );
-    case 'not-python':
-      return (
-        <Notice
-          tone="info"
-          label={trans.__('Not a Python kernel.')}
-          what={trans.__('This notebook is written in %1; images are made from Python kernels.', state.language)}
-          fix={trans.__('Open a Python notebook.')}
-          code="not-python"
-        />
-      );
-    case 'elsewhere':
-      return (
-        <Notice
-          tone="info"
-          label={trans.__('The notebook is elsewhere.')}
-          what={trans.__('It lies on “%1”, which the server cannot read.', state.drive)}
-          fix={trans.__('Copy it into the server’s folder and open it from there.')}
-          code="elsewhere"
-        />
-      );
-    case 'no-notebook':
-      return (
-        <p className="jp-Containerize-hint">{trans.__('Open a notebook to build an image of it.')}</p>
-      );
-  }
 }
 
 function Tabs(props: ViewProps): React.ReactElement {

@@ -7,6 +7,7 @@ import { said } from '../said';
 import type { Output, RunRow, Usage } from '../types';
 import { WorksAbout } from './about';
 import { Button, Empty, Notice, useModel, useNow, type ViewProps } from './common';
+import { ClusterActions } from './elsewhere';
 import { LogView } from './log';
 import { Sparkline } from './sparkline';
 import { TryIt } from './tryit';
@@ -162,6 +163,7 @@ function RunDetail(props: ViewProps & { run: RunRow; now: number }): React.React
           />
         ) : null}
       </div>
+      {run.runtime === 'kubernetes' ? <ClusterActions {...props} outputs={outputs.length} /> : null}
       <WorksAbout {...props} thing={run.id} />
       {live ? <UsageView {...props} /> : null}
       {run.endpoint && live ? <TryIt {...props} /> : null}

@@ -26,14 +26,14 @@ export function WorkView(
       data-work={work.command}
     >
       {live ? <Waiting {...props} /> : null}
-      <Steps steps={progress.steps} {...props} />
-      {live ? <Meter progress={progress} {...props} /> : null}
-      <LayersBar progress={progress} {...props} />
-      {live && progress.log.length > 0 ? <Tail lines={progress.log} label={trans.__('Output')} /> : null}
       {progress.problem && !live ? (
         <ProblemNotice problem={progress.problem} trans={trans} remedies={props.remedies} />
       ) : null}
       {!live && progress.result ? outcome : null}
+      <Steps steps={progress.steps} {...props} />
+      {live ? <Meter progress={progress} {...props} /> : null}
+      <LayersBar progress={progress} {...props} />
+      {live && progress.log.length > 0 ? <Tail lines={progress.log} label={trans.__('Output')} /> : null}
     </section>
   );
 }
