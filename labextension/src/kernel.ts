@@ -19,6 +19,8 @@ export type Readiness =
   /** The page has given up. */
   | { is: 'unreachable'; kernel: string }
   | { is: 'starting' }
+  /** JupyterLab asks the user for one, or has asked in vain: it says that one comes, and none does. */
+  | { is: 'not-chosen' }
   /** `lost`: there was one. */
   | { is: 'no-kernel'; lost: boolean }
   | { is: 'dead' }
@@ -49,6 +51,9 @@ export function readiness(
   const context = panel.sessionContext;
   const kernel = context.session?.kernel;
   const dead = kernel?.status === 'dead' || kernel?.status === 'terminating';
+  if (!kernel && context.kernelDisplayStatus === 'initializing' && context.hasNoKernel) {
+    return { is: 'not-chosen' };
+  }
   if (!dead && STARTING.includes(context.kernelDisplayStatus)) {
     return { is: 'starting' };
   }
@@ -90,6 +95,16 @@ function alive(
 /** Return the id of the kernel to capture, "" when the notebook is to be run in a new one. */
 export function kernelOf(state: Readiness): string {
   return 'kernel' in state ? state.kernel : '';
+}
+
+/**
+ * Return the id of the kernel that the server has for a notebook of which this page has none, "" without one.
+ *
+ * While a page comes, JupyterLab says the same as when it asks the user for a kernel.
+ */
+export async function kernelOnServer(context: ISessionContext): Promise<string> {
+  const session = await context.sessionManager.findByPath(context.path);
+  return session?.kernel?.id ?? '';
 }
 
 /** Connect to the kernel again; whether that goes well, its status tells. */

@@ -28,6 +28,8 @@ export async function mend(
     await insertCell(panel, `%pip install ${remedy.words}`, 'skip');
   } else if (remedy.is === 'reconnect') {
     reconnect(panel.sessionContext);
+  } else if (remedy.is === 'choose-kernel') {
+    await commands.execute('notebook:change-kernel');
   } else if (remedy.is === 'new-kernel') {
     await again(model, true);
   } else if (model.apply(remedy) || (await done(remedy, panel, model, commands, trans))) {

@@ -5,7 +5,7 @@ import type { ServiceManager } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Signal, type ISignal } from '@lumino/signaling';
 import { answersTo, chosenBy, DEFAULT_CHOICES, optionsOf, type Answers, type Choices } from './choices';
-import { kernelOf, readiness, type Readiness } from './kernel';
+import { kernelOf, kernelOnServer, readiness, type Readiness } from './kernel';
 import { Lists } from './lists';
 import { Client, EventStream } from './request';
 import type { Remedy } from './remedies';
@@ -259,12 +259,13 @@ export class ContainerizeModel implements IContainerize {
     }
     const path = this.path;
     const kernel = panel.sessionContext.session?.kernel?.name ?? '';
-    await this.works.start(fresh(command, { notebook: path }), () => ({
+    const state = this.readiness;
+    await this.works.start(fresh(command, { notebook: path }), async () => ({
       options: { ...options, ...optionsOf(this.choices, kernel) },
       form: this.answersTo(command, this.choices.answers),
       notebook: {
         path,
-        kernel: anew ? '' : kernelOf(this.readiness),
+        kernel: anew ? '' : await kernelFor(state, panel),
         content: panel.context.model.toJSON()
       }
     }));
@@ -277,6 +278,7 @@ export class ContainerizeModel implements IContainerize {
       const alter = (): void => this.alter();
       panel.sessionContext.statusChanged.connect(alter);
       panel.sessionContext.kernelChanged.connect(alter);
+      panel.sessionContext.kernelPreferenceChanged.connect(alter);
       panel.sessionContext.connectionStatusChanged.connect(alter);
       panel.sessionContext.sessionChanged.connect((_, { newValue }) => {
         newValue?.pendingInput.connect(alter);
@@ -292,6 +294,10 @@ export class ContainerizeModel implements IContainerize {
     }
     this.alter();
   }
+}
+
+function kernelFor(state: Readiness, panel: NotebookPanel): Promise<string> {
+  return state.is === 'not-chosen' ? kernelOnServer(panel.sessionContext) : Promise.resolve(kernelOf(state));
 }
 
 /** Return the model behind the token that other plugins see. */

@@ -16,6 +16,7 @@ export type Remedy =
   | { is: 'run-cell'; cell: number }
   | { is: 'rerun' }
   | { is: 'reconnect' }
+  | { is: 'choose-kernel' }
   | { is: 'new-kernel' }
   | { is: 'save' };
 

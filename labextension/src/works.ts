@@ -47,11 +47,11 @@ export class Works {
   }
 
   /** Start a job; it is shown before the server has answered. */
-  async start(work: Work, request: () => object): Promise<void> {
+  async start(work: Work, request: () => object | Promise<object>): Promise<void> {
     this.put(work);
     await drawn(); // a large notebook takes a while to be put into one text
     try {
-      const job = await this.client.post<Job>(['jobs'], { command: work.command, ...request() });
+      const job = await this.client.post<Job>(['jobs'], { command: work.command, ...(await request()) });
       this.put({ ...work, job, phase: 'running' });
       this.stream.follow(job.id);
     } catch (error) {

@@ -2,7 +2,7 @@ import type { ISessionContext } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents, Kernel } from '@jupyterlab/services';
 import { describe, expect, it, vi } from 'vitest';
-import { kernelOf, readiness, revive } from '../kernel';
+import { kernelOf, kernelOnServer, readiness, revive } from '../kernel';
 
 type Status = Kernel.Status;
 type Connection = Kernel.ConnectionStatus;
@@ -14,7 +14,7 @@ function panel(sessionContext: object, path = 'a.ipynb'): NotebookPanel {
 
 /** A notebook without a kernel, as JupyterLab shows it. */
 function without(kernelDisplayStatus: string, prevKernelName = ''): NotebookPanel {
-  return panel({ session: null, kernelDisplayStatus, prevKernelName });
+  return panel({ session: null, kernelDisplayStatus, prevKernelName, hasNoKernel: true });
 }
 
 /** A notebook whose kernel is in this state; of the context, what JupyterLab's own does. */
@@ -86,13 +86,27 @@ describe('the state of a notebook without a kernel', () => {
     expect(readiness(without('unknown', 'python3'), contents)).toEqual({ is: 'no-kernel', lost: true });
   });
 
-  it('is starting only while one comes', () => {
-    expect(readiness(without('initializing'), contents)).toEqual({ is: 'starting' });
+  it('is starting only while one comes, not while the user is asked which', () => {
+    const coming = without('initializing');
+    Object.assign(coming.sessionContext, { hasNoKernel: false });
+    expect(readiness(coming, contents)).toEqual({ is: 'starting' });
+    expect(readiness(without('initializing'), contents)).toEqual({ is: 'not-chosen' });
   });
 
   it('is elsewhere where the server cannot read the file', () => {
     expect(readiness(panel({}, 'S3:a.ipynb'), contents)).toEqual({ is: 'elsewhere', drive: 'S3' });
     expect(readiness(null, contents)).toEqual({ is: 'no-notebook' });
+  });
+});
+
+describe('a kernel that only the server knows of', () => {
+  it('is found by the path of the notebook', async () => {
+    const sessions: Record<string, unknown> = { 'a.ipynb': { kernel: { id: 'k' } }, 'b.ipynb': { kernel: null } };
+    const context = (path: string): ISessionContext =>
+      ({ path, sessionManager: { findByPath: (of: string) => Promise.resolve(sessions[of]) } }) as unknown as ISessionContext;
+    expect(await kernelOnServer(context('a.ipynb'))).toBe('k');
+    expect(await kernelOnServer(context('b.ipynb'))).toBe('');
+    expect(await kernelOnServer(context('c.ipynb'))).toBe('');
   });
 });
 

@@ -77,6 +77,7 @@ function opened(path = 'a.ipynb'): ContainerizeModel {
         pendingInput: signal
       },
       sessionChanged: signal,
+      kernelPreferenceChanged: signal,
       specsManager: { specs: { kernelspecs: { python3: { language: 'python' } } } },
       statusChanged: signal,
       kernelChanged: signal,

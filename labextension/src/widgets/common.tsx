@@ -180,6 +180,8 @@ export function remedyLabel(remedy: Remedy, trans: TranslationBundle): string {
       return trans.__('Restart the kernel and run all cells');
     case 'reconnect':
       return trans.__('Connect again');
+    case 'choose-kernel':
+      return trans.__('Choose a kernel …');
     case 'new-kernel':
       return trans.__('Run the cells in a new kernel instead');
     case 'save':

@@ -29,6 +29,18 @@ export function KernelState({ model, trans, mend }: ViewProps): React.ReactEleme
       return hint(trans.__('Connecting to the kernel … A build can begin: the server asks the kernel by itself.'));
     case 'starting':
       return hint(trans.__('The kernel is starting …'));
+    case 'not-chosen':
+      return (
+        <Notice
+          tone="info"
+          label={trans.__('The notebook has no kernel yet.')}
+          what={trans.__('The one that it was written with may not be here.')}
+          fix={trans.__('Choose one; or build all the same: the cells are run in a new kernel.')}
+          code="kernel-not-chosen"
+        >
+          {buttons({ is: 'choose-kernel' })}
+        </Notice>
+      );
     case 'no-kernel':
       return state.lost ? (
         <Notice
