@@ -39,5 +39,6 @@ def test_who_asks_for_them_afterwards_gets_them(loaded):
 
 
 def test_where_they_are_already_they_stay(loaded):
+    """JupyterLab brings them, and jsonschema takes them where it can: else nothing is won."""
     code = "import jsonschema\nwith without_slow_parsers():\n    import nbformat"
     assert "rfc3987_syntax" in loaded(code)
