@@ -16,13 +16,14 @@ export UV_NATIVE_TLS := 1
 # Without it every process that the tests start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo panel panel-check test lint types imports environments unit bench bench-docker bench-serving bench-panel soak format clean prerequisites debian
+.PHONY: demo panel panel-check picture test lint types imports environments unit bench bench-docker bench-serving bench-panel soak format clean prerequisites debian
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    take the Keras example from cells to a verified container run"
 	@echo "make test    install what the tests need and run lint, types, import contracts and all tests"
 	@echo "make panel   build the JupyterLab panel (Node.js comes from PyPI if it is missing)"
+	@echo "make picture make docs/panel.png anew, by the test that clicks as a new user does"
 	@echo "make bench   measure, as ratios within one run (make bench-serving: the service and its peers;"
 	@echo "             make bench-docker, as root: builds and pushes beside Docker's;"
 	@echo "             make bench-panel: what the side panel costs the page)"
@@ -109,6 +110,9 @@ panel: $(PANEL)
 
 panel-check: $(PANEL)
 	@$(NODE) npm run -s lint && npm run -s test
+
+picture: debian $(VENV)/.ready $(PANEL)
+	CONTAINERIZE_PICTURES=1 $(VENV)/bin/python -m pytest -q tests/integration/test_panel_versions.py -k new_user
 
 imports: $(VENV)/.ready
 	$(VENV)/bin/lint-imports

@@ -34,8 +34,16 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    """Add `/containerize/api` to a Jupyter Server."""
-    from .surfaces.server import extension  # noqa: PLC0415 - as above
+    """Add `/containerize/api` to a Jupyter Server; one that is too old is told so in its log."""
+    from .errors import ContainerizeError  # noqa: PLC0415 - as above
+    from .surfaces.server import supported  # noqa: PLC0415
+
+    try:
+        supported.check(server.version)
+    except ContainerizeError as error:
+        server.log.warning("jupyter-containerize: %s", error)
+        return
+    from .surfaces.server import extension  # noqa: PLC0415 - an old server lacks what it imports
 
     extension.load(server)
 

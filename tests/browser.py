@@ -193,7 +193,7 @@ def front_end(python, folder, *, kernel=sys.executable, settings=None, arguments
         **variables,
     }
     command = [
-        *(python, "-m", "jupyter", "lab", "--no-browser", "--allow-root"),
+        *(Path(python).parent / "jupyter", "lab", "--no-browser", "--allow-root"),
         *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0"),
         f"--IdentityProvider.token={TOKEN}",
         f"--ServerApp.root_dir={folder}",

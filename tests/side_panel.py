@@ -5,21 +5,37 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+_OF_NODE = re.compile("node|npm|npx|yarn|corepack")
 UV = [sys.executable, "-m", "uv"]
 VERDICT = '[data-code^="verdict-"]'
 #: What capture, build and run together may take on a busy machine.
 BUILD_S = 400
 
 
-def make_wheel(folder):
-    """Build the wheel as a release has it, from this checkout and its built panel."""
-    subprocess.run([*UV, "build", "-q", "--wheel", "-o", str(folder), str(ROOT)], check=True)
+def make_wheel(folder, source=ROOT, **variables):
+    """Build the wheel as a release has it: from this checkout and its built panel, or from `source`."""
+    subprocess.run(
+        [*UV, "build", "--python", sys.executable, "--wheel", "-o", str(folder), str(source)],
+        check=True, env={**os.environ, **variables}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     return next(Path(folder).glob("*.whl"))
+
+
+def without_node(folder):
+    """Make a folder of this machine's programs, all but Node.js; return a PATH of it."""
+    folder.mkdir()
+    for path in (one for place in ("/usr/bin", "/bin") for one in Path(place).iterdir()):
+        if not _OF_NODE.match(path.name) and not (folder / path.name).is_symlink():
+            (folder / path.name).symlink_to(path)
+    assert shutil.which("node", path=folder) is None
+    return str(folder)
 
 
 def new_environment(folder, *wheels):
@@ -31,6 +47,50 @@ def new_environment(folder, *wheels):
          "notebook", "ipykernel"],
         check=True, env={**os.environ, "PATH": "/nonexistent"},
     )  # fmt: skip
+    return str(python)
+
+
+def user_environment(folder, wheel):
+    """Make an environment as the README tells a user who has nothing; return its variables too.
+
+    By `venv`, `pip` and the README's own words; in a world without Node.js. Bytecode comes with the
+    first import: compiling it all here would cost the gate as much again.
+    """
+    [words] = re.findall(r"pip install '(jupyter-containerize)(\[lab\])'", README.read_text())
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    programs = without_node(Path(folder) / "programs")
+    variables = {"PATH": f"{folder}/bin:{programs}", "VIRTUAL_ENV": str(folder)}
+    subprocess.run(
+        ["pip", "install", "-q", "--no-compile", f"{wheel}{words[1]}"],
+        check=True, env={**os.environ, **variables}, executable=f"{folder}/bin/pip",
+    )  # fmt: skip
+    return str(Path(folder) / "bin" / "python"), variables
+
+
+#: The oldest of everything that is declared to work (`labextension/package.json`, `pyproject.toml`),
+#: of the summer of 2023. Notebook 7.0.0 is made of JupyterLab 4.0.3.
+OLDEST = [
+    "jupyterlab==4.0.3",
+    "notebook==7.0.0",
+    "jupyter_server==2.4.0",
+    "jupyter_core==5.1.0",
+    "ipykernel==6.23.3",
+    "ipython==8.0.0",
+    "ipywidgets==8.0.0",
+    "jupyterlab_widgets==3.0.8",
+    "nbclient==0.8.0",
+    "nbformat==5.4.0",
+    "packaging==22.0",
+]
+
+
+def oldest_environment(folder, wheel):
+    """Make an environment of the oldest JupyterLab, Notebook, kernel and widgets that may be used."""
+    python = Path(folder) / "bin" / "python"
+    subprocess.run([*UV, "venv", "-q", "--clear", str(folder)], check=True)
+    subprocess.run(
+        [*UV, "pip", "install", "-q", "--python", str(python), str(wheel), *OLDEST], check=True
+    )
     return str(python)
 
 

@@ -29,7 +29,7 @@ def jupyter(browser, environment, panel_environment, side_panel):
     """A server whose kernels are another environment's, without our package."""
     place = Path(tempfile.mkdtemp(prefix="containerize-panel-"))
     with browser.front_end(
-        panel_environment, place, kernel=environment("keras"),
+        panel_environment, place, kernel=environment("bare"),
         JUPYTER_PREFER_ENV_PATH="1",
     ) as started:  # fmt: skip
         side_panel.add_kernel(place, "bare", environment("bare"))
@@ -50,7 +50,7 @@ def quick(jupyter, name, *sources, **keywords):
     return jupyter.address(name)
 
 
-# -- the whole way ----------------------------------------------------------------------
+# -- a build -----------------------------------------------------------------------------
 
 
 def test_the_wheel_holds_the_built_panel(panel_wheel):
@@ -61,31 +61,6 @@ def test_the_wheel_holds_the_built_panel(panel_wheel):
     assert any(name.endswith("/package.json") for name in shared)
     assert any("/static/remoteEntry." in name for name in shared)
     assert any(name.endswith("jupyter_server_config.d/jupyter_containerize.json") for name in names)
-
-
-def test_one_click_from_the_open_example_to_a_verified_run(jupyter, panel):
-    """What the README's picture shows: nothing was run before, one click, a verified run."""
-    source = json.loads((ROOT / "examples/keras_classifier/keras_classifier.ipynb").read_text())
-    source["metadata"]["kernelspec"] = {"name": "tests", "display_name": "Tests"}
-    (jupyter.folder / "keras_classifier.ipynb").write_text(json.dumps(source))
-    view = panel()
-    view.tab.open(f"{jupyter.address('keras_classifier.ipynb')}&reset")
-    button = view.page.locator('[data-command="containerize:build"]').first
-    button.click()
-    assert view.verdict(600) == "verified"
-    view.page.wait_for_timeout(300)
-    view.tab.shot("panel-verified")
-    if os.environ.get("CONTAINERIZE_PICTURES"):
-        shutil.copy(ROOT / ".artifacts" / "panel-verified.png", ROOT / "docs" / "panel.png")
-    view.button("open-executed").click()
-    view.page.get_by_role("tab", name="keras_classifier-executed.ipynb").first.wait_for()
-    view.page.locator(".jp-NotebookPanel:visible .jp-OutputArea-output img").first.wait_for()
-    view.view("Runs")
-    view.node.locator("[data-run]").first.click()
-    view.node.get_by_role("link", name="executed.ipynb").wait_for()
-    with view.page.expect_download() as download:
-        view.node.get_by_role("link", name="executed.ipynb").click()
-    assert json.loads(Path(download.value.path()).read_text())["nbformat"] == 4
 
 
 def test_the_live_kernel_and_unsaved_edits_are_what_gets_captured(jupyter, panel):
