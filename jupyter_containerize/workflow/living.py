@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import ContainerizeError
 from ..model.codec import to_json
 from ..model.plan import ARTIFACT_FOLDER
+from ..model.run import Run
+from ..oci.store import Store
 from ..runtimes import usage as measured
+from ..runtimes.protocol import Runtime
 from ..runtimes.run_folder import LOG
 from .records import file_in_image, open_store, resolve
 from .running import find_run
@@ -71,7 +78,36 @@ def example(run: str, *, store: str) -> Any:
 
 def predict(run: str, body: str, *, store: str) -> dict[str, Any]:
     """Return what a run answers to a POST of `body` to /predict. Errors: `no-endpoint`, `no-answer`."""
-    endpoint = find_run(open_store(store), run)[1].endpoint
+    opened = open_store(store)
+    runtime, found = find_run(opened, run)
+    with _reachable(runtime, found, opened) as endpoint:
+        return _answer(run, endpoint, body)
+
+
+@contextlib.contextmanager
+def _reachable(runtime: Runtime, run: Run, store: Store) -> Iterator[str]:
+    """Give the address by which this machine reaches a run: a cluster's names mean nothing outside it."""
+    host = urllib.parse.urlsplit(run.endpoint).hostname or ""
+    forward = getattr(runtime, "forwarded", None)
+    if forward is None or not host.endswith(".svc") or _knows(host):
+        yield run.endpoint
+        return
+    with forward(run.id, store=store) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def _knows(host: str) -> bool:
+    """Tell whether this process is in a cluster where a service has this name."""
+    if "KUBERNETES_SERVICE_HOST" not in os.environ:
+        return False
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def _answer(run: str, endpoint: str, body: str) -> dict[str, Any]:
     if not endpoint.startswith(("http://", "https://")):
         raise ContainerizeError(
             "no-endpoint",

@@ -37,8 +37,8 @@ function Ran(props: ViewProps & { run: RunRow; judged: boolean }): React.ReactEl
     <>
       {ended && run.state !== 'succeeded' && !judged ? (
         <Notice
-          tone="error"
-          label={trans.__('Error:')}
+          tone={run.state === 'stopped' ? 'info' : 'error'}
+          label={run.state === 'stopped' ? trans.__('Note:') : trans.__('Error:')}
           what={trans.__('The run %1 %2.', run.id, stateWord(run, props))}
           why={said(run.reason)}
           code="run-failed"
