@@ -64,7 +64,11 @@ def snapshot(
     decides. Facts that cost time are kept in the store's `cache` folder. Errors: those of
     `notebook.read` and of every part; independent ones are raised together.
     """
-    file = notebook_file.known(record, notebook)
+    if front_end is not None and notebook and not os.path.exists(notebook):
+        # It was renamed meanwhile, or never saved: the front end has all of it.
+        file: notebook_file.NotebookFile | None = notebook_file.given(notebook, front_end)
+    else:
+        file = notebook_file.known(record, notebook)
     if front_end is not None:
         front_end = notebook_file.normalise(front_end, name=notebook or "The notebook")
         front_end = notebook_file.marked(front_end, options.marks)

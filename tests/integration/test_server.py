@@ -347,6 +347,14 @@ def test_a_kernel_without_our_package_is_captured_by_injection(
     assert answer.json()["error"]["code"] == "no-such-kernel"
 
 
+def test_a_notebook_that_was_renamed_meanwhile_is_built_as_the_page_has_it(server, jupyter_servers):
+    front = jupyter_servers.notebook("x = 6 * 7", "print(x)")
+    ended = server.job(
+        {"command": "plan", "notebook": {"path": "renamed meanwhile.ipynb", "content": front}}
+    )
+    assert ended["state"] == "done", ended
+
+
 def test_a_dead_kernel_is_told_at_once_and_nobody_waits_for_its_heart():
     asyncio.run(_ask_for_a_kernel_as_it_dies())
 
