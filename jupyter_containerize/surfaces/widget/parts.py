@@ -72,11 +72,12 @@ def flag(name: str, value: bool) -> w.Checkbox:
     return _heard(w.Checkbox(value, description=name, indent=False, layout=w.Layout(width="320px")))
 
 
-def listed(name: str, options: Sequence[str], value: str) -> w.Dropdown:
-    """Return a list of fixed texts to choose from with its name before it."""
+def listed(name: str, options: Sequence[str], value: str) -> w.Combobox:
+    """Return a line that takes one of `options` with its name before it."""
     made = choice(name)
     made.options = options
     made.value = value
+    made.ensure_option = True
     return made
 
 
