@@ -110,6 +110,12 @@ def test_a_service_in_a_cluster_is_scaled_updated_and_rolled_back(jupyter, panel
 
     act("scale", "scale-done")
     assert cluster.fake.one("deployments", "default")["spec"]["replicas"] == 2
+    asked = view.node.get_by_label("A request to /predict, as JSON")
+    view.tab.until(asked.input_value, "the example is there")
+    asked.fill('{"inputs": {"x": 21}}')
+    view.button("predict").click()
+    answered = view.node.get_by_role("region", name="Answer")
+    answered.get_by_text(re.compile("42")).wait_for()
     view.view("Build")
     view.tab.cell(0).locator(".cm-content").click()
     view.page.keyboard.press("Control+End")
