@@ -290,7 +290,7 @@ def main():
             browser.pages(chromium) as make,
         ):
             view = side_panel.Panel(make(width=1400, height=950))
-            server.save("clicks.ipynb", [side_panel.until_there("never.txt")])
+            server.save("clicks.ipynb", [side_panel.until_told(server.folder / "never.txt")])
             view.open(server.address("clicks.ipynb"))
             say("clicks")
             clicks = feedback(view)

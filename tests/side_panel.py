@@ -184,13 +184,14 @@ class Panel:
         return re.search(r"run (\w{8}) ", self.node.inner_text())[1]
 
 
-def until_there(name, *, then="print('went on')"):
-    """Source of a cell that lasts until a file is there, which the image then has too."""
-    return (
-        "import time\nwhile True:\n    try:\n"
-        f"        open('{name}').close()\n        break\n"
-        f"    except OSError:\n        time.sleep(0.1)\n{then}"
-    )
+def until_told(file, *, then="print('went on')"):
+    """Source of a cell that lasts until something is written into `file`, which is there from now on.
+
+    So it is an input, however late it is written, and the image has it: a file that first comes to be
+    while a cell runs counts as the cell's own.
+    """
+    file.touch()
+    return f"import time\nwhile not open({file.name!r}).read():\n    time.sleep(0.1)\n{then}"
 
 
 #: Scrolls an element through, a frame at a time; returns at p95 milliseconds in the handler, and

@@ -101,14 +101,14 @@ def test_the_live_kernel_and_unsaved_edits_are_what_gets_captured(jupyter, panel
 
 
 def test_a_reload_in_the_middle_of_a_build_loses_nothing(jupyter, panel, side_panel):
-    view = panel()
-    view.open(quick(jupyter, "reload.ipynb", side_panel.until_there("reload-go.txt")))
+    view, go = panel(), jupyter.folder / "reload-go.txt"
+    view.open(quick(jupyter, "reload.ipynb", side_panel.until_told(go)))
     view.build()
     view.node.get_by_text("Running the notebook").wait_for()
     view.reload()
     view.view("Build")
     view.node.get_by_text("Running the notebook").wait_for()
-    (jupyter.folder / "reload-go.txt").touch()
+    go.write_text("go")
     assert view.verdict() == "verified"
     view.reload()
     view.view("Build")
@@ -148,12 +148,12 @@ def test_two_notebooks_at_once_do_not_mix(jupyter, panel):
 
 
 def test_kernels_that_are_busy_restarted_or_gone(jupyter, panel, side_panel):
-    view = panel()
+    view, go = panel(), jupyter.folder / "states-go.txt"
     view.open(
         quick(
             jupyter,
             "states.ipynb",
-            side_panel.until_there("states-go.txt", then="x = 3"),
+            side_panel.until_told(go, then="x = 3"),
             "print(x)",
         )
     )
@@ -161,7 +161,7 @@ def test_kernels_that_are_busy_restarted_or_gone(jupyter, panel, side_panel):
     view.node.get_by_text("The kernel is busy").wait_for()
     view.build()
     view.node.get_by_text("the build begins when the cell has ended").wait_for()
-    (jupyter.folder / "states-go.txt").touch()
+    go.write_text("go")
     view.ended()
     assert view.node.locator('[data-state="running"]').count() == 0
     menu(view, "Kernel", "kernelmenu:restart")
@@ -307,7 +307,7 @@ def test_a_server_that_goes_and_comes_again_loses_no_job(
 ):
     place = Path(tempfile.mkdtemp(prefix="containerize-gone-"))
     with browser.front_end(panel_environment, place, kernel=environment("bare")) as started:
-        started.save("gone.ipynb", [side_panel.until_there("gone-go.txt")])
+        started.save("gone.ipynb", [side_panel.until_told(place / "gone-go.txt")])
         view = panel()
         view.open(started.address("gone.ipynb"))
         view.build()
@@ -315,7 +315,7 @@ def test_a_server_that_goes_and_comes_again_loses_no_job(
         started.kill()
         view.code("disconnected")
         view.tab.shot("panel-disconnected")
-        (place / "gone-go.txt").touch()
+        (place / "gone-go.txt").write_text("go")
         started.start()
         assert view.verdict() == "verified"
         view.node.locator('[data-code="disconnected"]').wait_for(state="detached")
