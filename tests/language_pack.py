@@ -64,11 +64,11 @@ def install(site_packages):
     name = f"jupyterlab_language_pack_{LOCALE}"
     package = Path(site_packages) / name
     catalogue = package / "locale" / LOCALE / "LC_MESSAGES" / f"{DOMAIN}.json"
-    catalogue.parent.mkdir(parents=True)
+    catalogue.parent.mkdir(parents=True, exist_ok=True)
     (package / "__init__.py").touch()
     about = {"domain": DOMAIN, "language": LOCALE, "plural_forms": "nplurals=2; plural=(n != 1);"}
     catalogue.write_text(json.dumps({"": about, **messages()}), "utf-8")
     info = Path(site_packages) / f"{name}-1.dist-info"
-    info.mkdir()
+    info.mkdir(exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
     (info / "entry_points.txt").write_text(f"[jupyterlab.languagepack]\n{LOCALE} = {name}\n")

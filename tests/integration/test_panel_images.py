@@ -270,7 +270,7 @@ def in_another_language(jupyter, panel_environment, language_pack):
     language_pack.install(packages)
     settings = jupyter.folder / ".home/.jupyter/lab/user-settings/@jupyterlab"
     file = settings / "translation-extension" / "plugin.jupyterlab-settings"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"locale": language_pack.LOCALE}))
     yield language_pack
     file.unlink()

@@ -199,8 +199,11 @@ function ImageDetail(props: Selected): React.ReactElement {
 function Inside(props: Selected): React.ReactElement {
   const { image, model, trans } = props;
   const [plan, setPlan] = React.useState<Partial<Plan> | null>(null);
+  const [looking, setLooking] = React.useState(false);
   const look = async (): Promise<void> => {
-    const found = await model.lists.attempt(() => model.client.get<Plan>(['images', image.digest]));
+    setLooking(true);
+    const found = await model.lists.attempt(() => model.client.get<Partial<Plan>>(['images', image.digest]));
+    setLooking(false);
     setPlan(found ?? null);
   };
   return (
@@ -217,7 +220,7 @@ function Inside(props: Selected): React.ReactElement {
       {plan && !plan.packages ? (
         <p className="jp-Containerize-dim">{trans.__('It was made by something else, which left no list.')}</p>
       ) : null}
-      {plan ? null : <p className="jp-Containerize-dim">{trans.__('Looking …')}</p>}
+      {looking ? <p className="jp-Containerize-dim">{trans.__('Looking …')}</p> : null}
     </details>
   );
 }
