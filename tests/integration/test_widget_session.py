@@ -139,7 +139,7 @@ def test_from_cells_to_a_verified_run_with_one_button(session, view):
     assert "Ready to build" in shown
     assert "ipython" in shown.lower()
     assert "required by the guest" in shown
-    assert list(buttons(page.root)) == ["Build", "Look again"]
+    assert list(buttons(page.root)) == ["Build", "Look again", "More options"]
 
     page.controls.primary.click()
     assert live.busy == "build"
