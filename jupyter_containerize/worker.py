@@ -223,6 +223,9 @@ def main() -> int:
 
 def _conclude(emit: Any, command: str) -> Event:
     try:
+        signal.pthread_sigmask(
+            signal.SIG_UNBLOCK, {signal.SIGINT}
+        )  # whoever was quick is heard now
         if command:
             from .workflow import load  # noqa: PLC0415 - `start` runs in kernels, and needs none of it
 

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import ContainerizeError, interrupted
@@ -210,6 +210,7 @@ def _spawn(folder: str) -> subprocess.Popen[bytes]:
             stack.enter_context(open(os.path.join(folder, name), "ab"))
             for name in ("events", "errors")
         )
+        stack.enter_context(_kept_for_later(signal.SIGINT))
         return subprocess.Popen(
             [sys.executable, "-m", "jupyter_containerize.worker"],
             stdin=subprocess.PIPE,
@@ -219,6 +220,20 @@ def _spawn(folder: str) -> subprocess.Popen[bytes]:
             cwd="/",  # `-m` puts the folder on sys.path: it may hold a json.py
             start_new_session=True,
         )
+
+
+@contextlib.contextmanager
+def _kept_for_later(number: signal.Signals) -> Iterator[None]:
+    """Within, processes start with a signal blocked: one that comes early waits until they unblock it.
+
+    Else a worker that is cancelled in its first moments would die without a word, or, where the
+    server ignores the signal (it was started in the background of a script), never hear of it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _feed(process: subprocess.Popen[bytes], request: bytes) -> None:
